@@ -1,0 +1,3 @@
+//! The program `agi-bridge`.
+
+fn main() {}
