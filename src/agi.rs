@@ -1,0 +1,28 @@
+//! The words on a FastAGI socket. Pure: knows what Asterisk says and accepts, and nothing of sockets, tasks or time.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `line` | the bounded splitter of bytes into lines |
+//! | `prelude` | the `agi_*` block that opens a session |
+//! | `request` | path, query and arguments of the AGI URL |
+//! | `words` | quoting, and the limits of a line |
+//! | `command` | a command of the contract as a line |
+//! | `reply` | what Asterisk answers, read byte by byte |
+//! | `outcome` | what a reply means, command by command |
+//! | `exchange` | one command from its first line to its typed outcome |
+
+mod command;
+mod exchange;
+mod line;
+mod outcome;
+mod prelude;
+mod reply;
+mod request;
+mod words;
+
+pub use exchange::{Exchange, Step};
+pub use outcome::Finished;
+pub use prelude::{Prelude, PreludeError, PreludeReader};
+pub use reply::{Expect, Incoming, Mark, Overflow, Reader, Reply};
+pub use request::Request;
+pub use words::{InvalidArgument, Limits};
