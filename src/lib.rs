@@ -1,8 +1,9 @@
 //! agi-bridge: FastAGI in, one gRPC stream a call out.
 //!
-//! Pure parts know words and order: [`agi`], `call`, [`route`]. The I/O around them is thin.
+//! Pure parts know words and order: [`agi`], [`call`], [`route`]. The I/O around them is thin.
 
 pub mod agi;
+pub mod call;
 pub mod proto;
 pub mod route;
 pub mod secret;

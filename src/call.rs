@@ -1,0 +1,86 @@
+//! The machine of one call. Pure: no sockets, no clock, no tasks, no randomness of its own.
+//!
+//! A driver feeds it what happened, with the time since the call was accepted, and does what it asks:
+//!
+//! ```text
+//!            handle_asterisk, handle_asterisk_closed ──▶ ┌──────┐ ──▶ Action::Write, HalfClose, Close
+//! handle_opened, handle_control, handle_service_lost ──▶ │ Call │ ──▶ Action::Event, FinishService, DropService
+//!         handle_drain, handle_operator, handle_timeout ─▶ └──────┘ ──▶ poll_timeout
+//! ```
+//!
+//! The contract: **one `handle_*`, then [`Call::poll_action`] until `None`, then wait for input or until
+//! [`Call::poll_timeout`]**, when [`Call::handle_timeout`] is due.
+//!
+//! | state | means | leaves on |
+//! |---|---|---|
+//! | `Opening` | no service has the call yet | opened → `Driven`; failed, hangup → `Ending` or `Closing` |
+//! | `Driven` | a service drives it | `end`, its loss, a limit → `Ending`; grace over → `Closing` |
+//! | `Ending` | the bridge's own last lines, one at a time | all said, or too slow → `Closing` |
+//! | `Closing` | we half-closed and wait for Asterisk to close | end of file, or too slow → `Ended` |
+//! | `Ended` | nothing is asked any more | – |
+//!
+//! That the caller is gone is a flag beside the state: it can become known in any of them.
+
+mod commands;
+mod ending;
+mod machine;
+mod outcome;
+mod queue;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use machine::Call;
+pub use outcome::{Blame, Loss, LossKind, Outcome, Status};
+
+use crate::{agi, proto, route};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// What the machine wants done, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Write to Asterisk, in one go: one whole line (several only as the last thing before the half-close of a forced end).
+    Write(Bytes),
+    /// Tell the service.
+    Event(Box<proto::CallEvent>),
+    /// Tell the service what came of this command, by its name at Asterisk; empty when it could not be told what it was.
+    Result {
+        /// As `GET DATA`.
+        command: &'static str,
+        /// Holds a `result`.
+        event: Box<proto::CallEvent>,
+    },
+    /// Half-close the stream to the service, once it has everything.
+    FinishService,
+    /// Give the stream to the service, or the attempt to open one, up at once.
+    DropService,
+    /// Half-close the socket to Asterisk; go on reading.
+    HalfClose,
+    /// Close the socket. The last action of every call.
+    Close,
+}
+
+/// What a call has to know of its route and of its bridge.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// From the route.
+    pub policy: route::Policy,
+    /// Of a line to Asterisk.
+    pub limits: agi::Limits,
+    /// Largest reply that is read, in bytes; a longer one ends the call.
+    pub reply_bytes_max: usize,
+    /// Fresh unguessable numbers, for the marks around values.
+    pub random: fn() -> u128,
+}
+
+/// A step of the bridge's own, as setting a variable, must be answered within this.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The announcement of a failed call may last this long.
+const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(300);
+/// Asterisk has this long to close after we did.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A running command has this long to end by itself when the bridge ends the call.
+const FORCE_AFTER: Duration = Duration::from_secs(5);
+/// So many refused commands in a row are a flood.
+const REFUSALS_MAX: usize = 1000;

@@ -1,0 +1,419 @@
+//! The call itself: what it holds, what goes in, what comes out. What it does stands in `wire`, `commands` and `ending`.
+
+use super::{
+    Action, Loss, Outcome, Settings, Status,
+    ending::{Cause, Ending, Verdict, music_off},
+    queue::Queue,
+};
+use crate::{
+    agi::{Exchange, Reader},
+    proto::{
+        CallControl, CallEvent, Draining, Exec, Hangup, Heartbeat, SetMusic, call_event::Event,
+        command::Command, hangup,
+    },
+    route::{Next, Quiet},
+};
+use std::{collections::VecDeque, time::Duration};
+
+/// One call, from the end of its prelude to the close of its socket.
+#[derive(Debug)]
+pub struct Call {
+    pub(super) settings: Settings,
+    pub(super) state: State,
+    /// Whether the service's stream can be told anything.
+    pub(super) attached: bool,
+    /// What Asterisk sent and was not understood yet.
+    pub(super) reader: Reader,
+    /// The one command at Asterisk.
+    pub(super) running: Option<Running>,
+    pub(super) queue: Queue,
+    /// Lines of the bridge itself that go before the service's next command.
+    pub(super) own: VecDeque<Command>,
+    pub(super) actions: VecDeque<Action>,
+
+    /// Highest command id seen.
+    pub(super) last_id: u32,
+    /// Whether the command before got a `CommandError`.
+    pub(super) last_failed: bool,
+    /// Refused commands since the last one that was taken.
+    pub(super) refusals: usize,
+    /// Commands of the service that were written.
+    pub(super) written: u32,
+
+    /// The caller is gone.
+    pub(super) hung_up: bool,
+    /// Replies can no longer be matched to commands: any reply ends a step.
+    pub(super) lenient: bool,
+    pub(super) music_on: bool,
+    /// Until when the drain wants the call to end; told once, to whoever drives it.
+    pub(super) drain: Drain,
+
+    /// When the service must be done after the hangup.
+    pub(super) grace_until: Option<Duration>,
+    /// When the running command is no longer waited for.
+    pub(super) force_at: Option<Duration>,
+    /// When the last event went to the service.
+    pub(super) last_event: Duration,
+    pub(super) quiet_at: Option<Duration>,
+    /// What the bridge could not do for the service, for the call's end.
+    pub(super) fault: Option<String>,
+}
+
+/// Where a call stands: see the table in [`super`].
+#[derive(Debug)]
+pub(super) enum State {
+    Opening,
+    /// `end`: what the service asked for, once its commands have run.
+    Driven {
+        end: Option<Verdict>,
+    },
+    Ending(Ending),
+    Closing {
+        until: Duration,
+        outcome: Outcome,
+    },
+    Ended(Outcome),
+}
+
+/// What the call knows of a drain.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Drain {
+    No,
+    /// There was no service to tell yet.
+    Untold(pbjson_types::Timestamp),
+    Told,
+}
+
+/// The command at Asterisk.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) exchange: Box<Exchange>,
+    pub(super) owner: Owner,
+    pub(super) written_at: Duration,
+    pub(super) deadline: Option<Duration>,
+    /// Provisional replies so far.
+    pub(super) progress: u32,
+}
+
+/// Whose command it is, and so who gets its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Service {
+        id: u32,
+    },
+    /// Its result was told already: the late reply is dropped.
+    Nobody,
+    Bridge,
+}
+
+impl Call {
+    /// A call whose prelude was read at `now`, for which a service is being sought.
+    pub fn new(settings: Settings, now: Duration) -> Self {
+        let quiet_at = match settings.policy.quiet {
+            Quiet::Silence => None,
+            Quiet::Ringing | Quiet::Music(_) => Some(now + settings.policy.quiet_limit),
+        };
+        Self {
+            reader: Reader::new(settings.reply_bytes_max),
+            settings,
+            state: State::Opening,
+            attached: false,
+            running: None,
+            queue: Queue::default(),
+            own: VecDeque::new(),
+            actions: VecDeque::new(),
+            last_id: 0,
+            last_failed: false,
+            refusals: 0,
+            written: 0,
+            hung_up: false,
+            lenient: false,
+            music_on: false,
+            drain: Drain::No,
+            grace_until: None,
+            force_at: None,
+            last_event: now,
+            quiet_at,
+            fault: None,
+        }
+    }
+
+    /// A call that gets no service: it is sent back to the dialplan with `failure`, whatever its route says.
+    pub fn turned_away(settings: Settings, status: Status, detail: &str, now: Duration) -> Self {
+        let mut call = Self::new(settings, now);
+        call.quiet_at = None;
+        let cause = Cause::failure(status, detail);
+        call.begin_ending(Verdict { cause, first: Vec::new(), next: Some(Next::Fail) });
+        call.advance(now);
+        call
+    }
+
+    /// Bytes came from Asterisk.
+    pub fn handle_asterisk(&mut self, bytes: &[u8], now: Duration) {
+        if matches!(self.state, State::Closing { .. } | State::Ended(_)) {
+            return; // the HANGUP that Asterisk writes as a session ends means nothing
+        }
+        self.reader.push(bytes);
+        self.read(now);
+        self.advance(now);
+    }
+
+    /// Asterisk closed the connection, or it broke.
+    pub fn handle_asterisk_closed(&mut self, now: Duration) {
+        match &self.state {
+            State::Ended(_) => {}
+            State::Closing { outcome, .. } => {
+                let outcome = outcome.clone();
+                self.finish(outcome);
+            }
+            State::Opening | State::Driven { .. } | State::Ending(_) => self.connection_lost(now),
+        }
+    }
+
+    /// A service took the call: it has the first event, `started`, already.
+    pub fn handle_opened(&mut self, now: Duration) {
+        if !matches!(self.state, State::Opening) {
+            return self.actions.push_back(Action::DropService);
+        }
+        self.state = State::Driven { end: None };
+        self.attached = true;
+        self.last_event = now;
+        self.quiet_at = None;
+        if std::mem::take(&mut self.music_on) {
+            self.own.push_back(music_off());
+        }
+        self.tell_drain(now);
+        self.advance(now);
+    }
+
+    /// No service took the call within its time.
+    pub fn handle_open_failed(&mut self, detail: &str, now: Duration) {
+        if matches!(self.state, State::Opening) {
+            let cause = Cause::failure(Status::Unavailable, detail);
+            self.begin_ending(Verdict { cause, first: Vec::new(), next: None });
+            self.advance(now);
+        }
+    }
+
+    /// The service said something.
+    pub fn handle_control(&mut self, control: CallControl, now: Duration) {
+        if self.attached {
+            self.control(control);
+            self.advance(now);
+        }
+    }
+
+    /// The service ended its stream with OK: it is done, and what it sent still runs.
+    pub fn handle_service_done(&mut self, now: Duration) {
+        self.attached = false;
+        if let State::Driven { end: end @ None } = &mut self.state {
+            *end = Some(Verdict::default());
+        }
+        self.advance(now);
+    }
+
+    /// The service's stream is gone, or was found useless.
+    pub fn handle_service_lost(&mut self, loss: &Loss, now: Duration) {
+        if self.attached {
+            self.service_lost(loss);
+            self.advance(now);
+        }
+    }
+
+    /// The bridge would like the call to end by `deadline`.
+    pub fn handle_drain(&mut self, deadline: pbjson_types::Timestamp, now: Duration) {
+        if self.drain == Drain::No {
+            self.drain = Drain::Untold(deadline);
+            self.tell_drain(now);
+        }
+    }
+
+    /// The drain deadline has passed: the call ends now, as its route says.
+    pub fn handle_drained(&mut self, now: Duration) {
+        self.force(Cause::drained(), None, now);
+    }
+
+    /// An operator wants the channel hung up.
+    pub fn handle_operator(&mut self, now: Duration) {
+        self.force(Cause::operator(), Some(Next::Hangup), now);
+    }
+
+    /// `poll_timeout` has come. Does nothing when it is called early.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.time_out_command(now);
+        self.time_out_state(now);
+        if self.attached && now >= self.last_event + self.settings.policy.heartbeat {
+            self.event(Event::Heartbeat(Heartbeat {}), now);
+        }
+        self.advance(now);
+    }
+
+    /// The next thing to do; `None`: wait.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        let action = self.actions.pop_front();
+        if self.actions.is_empty() && self.actions.capacity() > 8 {
+            self.actions = VecDeque::new();
+        }
+        action
+    }
+
+    /// When `handle_timeout` is due; `None` only once the call has ended.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let state = match &self.state {
+            State::Opening | State::Driven { .. } => Some(self.settings.policy.max_call_duration),
+            State::Ending(ending) => ending.step_until.or(match self.force_at {
+                Some(_) => None,
+                None => Some(self.settings.policy.max_call_duration),
+            }),
+            State::Closing { until, .. } => Some(*until),
+            State::Ended(_) => return None,
+        };
+        let heartbeat = self.attached.then(|| self.last_event + self.settings.policy.heartbeat);
+        let command = self.running.as_ref().and_then(|running| running.deadline);
+        [state, heartbeat, command, self.grace_until, self.quiet_at, self.force_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// How the call ended, once it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.state {
+            State::Closing { outcome, .. } | State::Ended(outcome) => Some(outcome),
+            State::Opening | State::Driven { .. } | State::Ending(_) => None,
+        }
+    }
+
+    /// Whether the socket is to be closed: nothing is asked any more.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended(_))
+    }
+
+    /// Whether the caller is gone.
+    pub fn is_hung_up(&self) -> bool {
+        self.hung_up
+    }
+
+    /// Commands of the service that were written to Asterisk.
+    pub fn commands_written(&self) -> u32 {
+        self.written
+    }
+
+    /// Commands of the service that wait to be written.
+    pub fn queued(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// The command at Asterisk, by its name there.
+    pub fn running(&self) -> Option<&'static str> {
+        self.running.as_ref().map(|running| running.exchange.name())
+    }
+
+    /// The caller is gone: told once, whatever shows it.
+    pub(super) fn hangup(&mut self, source: hangup::Source, now: Duration) {
+        if std::mem::replace(&mut self.hung_up, true) {
+            return;
+        }
+        self.quiet_at = None;
+        let grace = match source {
+            hangup::Source::Connection => Duration::ZERO,
+            hangup::Source::Unspecified
+            | hangup::Source::Signal
+            | hangup::Source::Reply
+            | hangup::Source::Service => self.settings.policy.hangup_grace,
+        };
+        match &self.state {
+            State::Opening => self.close_now(Cause::hangup(), now),
+            State::Driven { .. } => {
+                self.grace_until = Some(now + grace);
+                self.hangup_event(source, grace, now);
+            }
+            State::Ending(ending) => {
+                if !ending.begun && self.running.is_some() {
+                    self.grace_until = Some(now + grace);
+                }
+                if !ending.cause.hangs_up {
+                    self.hangup_event(source, Duration::ZERO, now);
+                }
+            }
+            State::Closing { .. } | State::Ended(_) => {}
+        }
+    }
+
+    fn tell_drain(&mut self, now: Duration) {
+        if self.attached
+            && let Drain::Untold(deadline) = self.drain
+        {
+            self.drain = Drain::Told;
+            self.event(Event::Draining(Draining { deadline: Some(deadline) }), now);
+        }
+    }
+
+    fn hangup_event(&mut self, source: hangup::Source, grace: Duration, now: Duration) {
+        let event = Hangup { source: source.into(), grace: Some(duration(grace)) };
+        self.event(Event::Hangup(event), now);
+    }
+
+    /// Tells the service, if there is one.
+    pub(super) fn event(&mut self, event: Event, now: Duration) {
+        if self.attached {
+            self.last_event = now;
+            self.actions.push_back(Action::Event(Box::new(CallEvent { event: Some(event) })));
+        }
+    }
+
+    fn time_out_state(&mut self, now: Duration) {
+        let due = |at: Option<Duration>| at.is_some_and(|at| now >= at);
+        if due(self.quiet_at) {
+            self.play_quiet();
+        }
+        if due(self.grace_until) {
+            self.close_now(Cause::hangup(), now);
+        }
+        if due(self.force_at) {
+            self.abandon_running(now);
+        }
+        match &self.state {
+            State::Opening | State::Driven { .. } => {
+                if now >= self.settings.policy.max_call_duration {
+                    self.force(Cause::too_long(), None, now);
+                }
+            }
+            State::Ending(ending) if due(ending.step_until) => self.step_timed_out(now),
+            State::Ending(ending) if ending.step_until.is_none() => {
+                // The running command of a service that is gone.
+                if self.force_at.is_none() && now >= self.settings.policy.max_call_duration {
+                    self.abandon_running(now);
+                }
+            }
+            State::Closing { until, outcome } if now >= *until => {
+                let outcome = outcome.clone();
+                self.finish(outcome);
+            }
+            State::Ending(_) | State::Closing { .. } | State::Ended(_) => {}
+        }
+    }
+
+    fn play_quiet(&mut self) {
+        self.quiet_at = None;
+        match self.settings.policy.quiet.clone() {
+            Quiet::Silence => {}
+            Quiet::Ringing => self.own.push_back(Command::Exec(Exec {
+                application: "Ringing".into(),
+                arguments: Vec::new(),
+            })),
+            Quiet::Music(music_class) => {
+                self.music_on = true;
+                let on = SetMusic { on: true, music_class };
+                self.own.push_back(Command::SetMusic(on));
+            }
+        }
+    }
+}
+
+pub(super) fn duration(span: Duration) -> pbjson_types::Duration {
+    pbjson_types::Duration {
+        seconds: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+        nanos: span.subsec_nanos().cast_signed(),
+    }
+}

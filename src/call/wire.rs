@@ -1,0 +1,265 @@
+//! The Asterisk side of a call: what it said, and what is written to it next.
+
+use super::{
+    Action,
+    ending::{Cause, Verdict},
+    machine::{Call, Owner, Running, State, duration},
+    queue::{Entry, Work, error},
+};
+use crate::{
+    agi::{Exchange, Expect, Finished, Incoming, Step},
+    proto::{
+        CallEvent, CommandError, CommandProgress, CommandResult, call_event::Event,
+        command::Command, command_error::Code, command_result::Outcome, hangup::Source,
+    },
+};
+use std::time::Duration;
+
+/// GOSUB gives one; a flood of them would fill the memory for a service that does not read.
+const PROGRESS_MAX: u32 = 100;
+
+impl Call {
+    /// Understands as much as there is of what Asterisk sent.
+    pub(super) fn read(&mut self, now: Duration) {
+        while !matches!(self.state, State::Closing { .. } | State::Ended(_)) {
+            let expected = match &self.running {
+                Some(_) if self.lenient => Expect::Reply,
+                running => expect(running.as_ref()),
+            };
+            match self.reader.next(expected) {
+                Ok(None) => return,
+                Ok(Some(incoming)) => self.incoming(incoming, now),
+                Err(overflow) => return self.close_now(Cause::desync(&overflow.to_string()), now),
+            }
+        }
+    }
+
+    /// Starts whatever may start now: at most one command is at Asterisk.
+    pub(super) fn advance(&mut self, now: Duration) {
+        while self.running.is_none() {
+            if let Some(own) = self.own.pop_front() {
+                self.run_own(&own, now);
+                continue;
+            }
+            match &mut self.state {
+                State::Opening | State::Closing { .. } | State::Ended(_) => return,
+                State::Driven { end } => {
+                    if let Some(entry) = self.queue.pop() {
+                        self.take_turn(entry, now);
+                    } else if let Some(verdict) = end.take() {
+                        self.begin_ending(verdict);
+                    } else {
+                        return;
+                    }
+                }
+                State::Ending(_) => self.next_step(now),
+            }
+        }
+    }
+
+    /// Asterisk closed while the session was ours to end.
+    pub(super) fn connection_lost(&mut self, now: Duration) {
+        while let Some(incoming) = self.reader.finish(expect(self.running.as_ref())) {
+            // A fragment is part of a reply that never came whole.
+            if !matches!(incoming, Incoming::Stray(_)) {
+                self.incoming(incoming, now);
+            }
+        }
+        let last = self.running.take().map(|mut running| {
+            let finished = running.exchange.on_closed();
+            (running, finished)
+        });
+        let shows_hangup = matches!(&last, Some((_, Some(Finished { hangup: Some(_), .. }))));
+        let cause =
+            if self.hung_up || shows_hangup { Cause::hangup() } else { Cause::connection_lost() };
+        self.hangup(Source::Connection, now);
+        if let Some((running, finished)) = last {
+            let outcome = finished.map_or_else(unanswered, |finished| finished.outcome);
+            self.result_of(&running, outcome, now);
+        }
+        self.closed_by_asterisk(cause, now);
+    }
+
+    /// Gives the running command up: what it still says is not waited for.
+    pub(super) fn abandon_running(&mut self, now: Duration) {
+        self.force_at = None;
+        if let Some(running) = self.running.take() {
+            self.result_of(&running, unanswered(), now);
+            self.lenient = true;
+        }
+    }
+
+    /// The command's own `timeout` is over: it is answered, and its late reply will be dropped.
+    pub(super) fn time_out_command(&mut self, now: Duration) {
+        let Some(running) =
+            self.running.as_mut().filter(|it| it.deadline.is_some_and(|at| now >= at))
+        else {
+            return;
+        };
+        running.deadline = None;
+        let (owner, written_at) = (running.owner, running.written_at);
+        running.owner = Owner::Nobody;
+        let name = running.exchange.name();
+        if let Owner::Service { id } = owner {
+            let late = error(Code::TimedOut, "not answered within its timeout");
+            self.result(
+                (id, name),
+                Some(now.saturating_sub(written_at)),
+                Outcome::Error(late),
+                now,
+            );
+        }
+    }
+
+    /// Answers a command of the service.
+    pub(super) fn result(
+        &mut self,
+        (id, command): (u32, &'static str),
+        elapsed: Option<Duration>,
+        outcome: Outcome,
+        now: Duration,
+    ) {
+        self.last_failed = matches!(outcome, Outcome::Error(_));
+        if !self.attached {
+            return;
+        }
+        self.last_event = now;
+        let result = CommandResult {
+            id,
+            elapsed: elapsed.map(duration),
+            hung_up: self.hung_up,
+            outcome: Some(outcome),
+        };
+        let event = Box::new(CallEvent { event: Some(Event::Result(result)) });
+        self.actions.push_back(Action::Result { command, event });
+    }
+
+    /// Writes a step of the bridge's own.
+    pub(super) fn run_own(&mut self, own: &Command, now: Duration) {
+        match Exchange::new(own, &self.settings.limits, self.settings.random) {
+            Ok(exchange) if self.hung_up && !exchange.dead_safe() => {}
+            Ok(exchange) => self.write(Box::new(exchange), Owner::Bridge, None, now),
+            Err(invalid) => self.fault = Some(invalid.detail),
+        }
+    }
+
+    fn incoming(&mut self, incoming: Incoming, now: Duration) {
+        match incoming {
+            Incoming::Hangup => self.hangup(Source::Signal, now),
+            Incoming::Stray(_) if self.lenient => {}
+            Incoming::Stray(line) => {
+                self.desync(&format!("a line of {} bytes that is no reply", line.len()), now)
+            }
+            Incoming::Progress(_) | Incoming::Reply(_) | Incoming::Tail { .. } if self.lenient => {
+                self.running = None;
+            }
+            Incoming::Tail { hangup, .. } if hangup => {
+                self.reply(incoming, now);
+                self.hangup(Source::Signal, now);
+            }
+            Incoming::Progress(_) | Incoming::Reply(_) | Incoming::Tail { .. } => {
+                self.reply(incoming, now)
+            }
+        }
+    }
+
+    fn reply(&mut self, incoming: Incoming, now: Duration) {
+        let Some(mut running) = self.running.take() else {
+            return self.desync("a reply to no command", now);
+        };
+        match running.exchange.on_incoming(incoming, self.hung_up) {
+            Step::Wait => self.running = Some(running),
+            Step::Progress(_) if running.progress >= PROGRESS_MAX => {
+                self.running = Some(running);
+                self.desync("provisional replies without end", now);
+            }
+            Step::Progress(text) => {
+                running.progress += 1;
+                if let Owner::Service { id } = running.owner {
+                    self.event(Event::Progress(CommandProgress { id, text }), now);
+                }
+                self.running = Some(running);
+            }
+            Step::Write(line) => {
+                self.actions.push_back(Action::Write(line));
+                self.running = Some(running);
+            }
+            Step::Done(Finished { outcome, hangup }) => {
+                if let Some(source) = hangup {
+                    self.hangup(source, now);
+                }
+                self.result_of(&running, outcome, now);
+            }
+            Step::Desync(detail) => {
+                self.running = Some(running);
+                self.desync(&detail, now);
+            }
+        }
+    }
+
+    /// Replies can no longer be matched to commands: the call ends, and nothing is guessed.
+    fn desync(&mut self, detail: &str, now: Duration) {
+        if let Some(running) = self.running.take() {
+            let lost = CommandError { code: Code::ProtocolError.into(), detail: detail.to_owned() };
+            self.result_of(&running, Outcome::Error(lost), now);
+        }
+        self.lenient = true;
+        if matches!(self.state, State::Opening | State::Driven { .. }) {
+            self.begin_ending(Verdict {
+                cause: Cause::desync(detail),
+                first: Vec::new(),
+                next: None,
+            });
+        }
+    }
+
+    fn result_of(&mut self, running: &Running, outcome: Outcome, now: Duration) {
+        if let Owner::Service { id } = running.owner {
+            let elapsed = now.saturating_sub(running.written_at);
+            self.result((id, running.exchange.name()), Some(elapsed), outcome, now);
+        }
+    }
+
+    /// The turn of a service's command has come.
+    fn take_turn(&mut self, entry: Entry, now: Duration) {
+        let refusal = match &entry.work {
+            _ if entry.requires_success && self.last_failed => {
+                Some(error(Code::Skipped, "the command before it did not succeed"))
+            }
+            Work::Run { exchange, .. } if self.hung_up && !exchange.dead_safe() => {
+                Some(error(Code::HungUp, "the caller is gone"))
+            }
+            Work::Run { .. } | Work::Refuse(_) => None,
+        };
+        match (refusal, entry.work) {
+            (Some(refusal), _) | (None, Work::Refuse(refusal)) => {
+                self.result((entry.id, entry.name), None, Outcome::Error(refusal), now);
+            }
+            (None, Work::Run { exchange, timeout }) => {
+                self.written += 1;
+                self.write(exchange, Owner::Service { id: entry.id }, timeout, now);
+            }
+        }
+    }
+
+    fn write(
+        &mut self,
+        exchange: Box<Exchange>,
+        owner: Owner,
+        timeout: Option<Duration>,
+        now: Duration,
+    ) {
+        self.actions.push_back(Action::Write(exchange.first_line()));
+        let deadline = timeout.map(|timeout| now.saturating_add(timeout));
+        self.running = Some(Running { exchange, owner, written_at: now, deadline, progress: 0 });
+    }
+}
+
+/// What the command at Asterisk, if there is one, waits for.
+fn expect(running: Option<&Running>) -> Expect<'_> {
+    running.map_or(Expect::Nothing, |running| running.exchange.expect())
+}
+
+fn unanswered() -> Outcome {
+    Outcome::Error(error(Code::CallEnded, "the session ended before the reply came"))
+}
