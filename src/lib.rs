@@ -4,6 +4,8 @@
 
 pub mod agi;
 pub mod call;
+pub mod cli;
+pub mod config;
 pub mod proto;
 pub mod route;
 pub mod secret;

@@ -1,0 +1,123 @@
+//! The checked configuration, split per part: no part sees the file, and nothing here is text to parse later.
+
+mod check;
+mod effective;
+mod environment;
+mod faults;
+mod file;
+mod load;
+mod many;
+mod read;
+mod reference;
+#[cfg(test)]
+mod schema;
+mod tree;
+mod units;
+mod value;
+mod watch;
+
+pub use faults::{Fault, Faults, Place};
+pub use load::{Loaded, load, parse};
+pub use watch::{Reloader, Stopped, Watch, watch};
+
+use crate::{route::Table, secret::Secret};
+use ipnet::IpNet;
+use std::{net::SocketAddr, time::Duration};
+
+/// All that the bridge was told. Made by [`load()`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The side towards Asterisk.
+    pub agi: AgiConfig,
+    /// The admin port.
+    pub admin: AdminConfig,
+    /// How the bridge stops.
+    pub shutdown: ShutdownConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// Which service gets a call, and how it is treated.
+    pub routes: Table,
+}
+
+/// Where Asterisk connects, and what is accepted of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgiConfig {
+    /// At least one. Needs a restart.
+    pub listen: Vec<SocketAddr>,
+    /// Peers outside these networks are closed at once: AGI has no authentication.
+    pub allow: Vec<IpNet>,
+    /// Calls at once; one more is turned away.
+    pub max_calls: usize,
+    /// From accept to the empty line after the prelude.
+    pub prelude_timeout: Duration,
+    /// The longest session; no route has a longer one.
+    pub max_call_duration: Duration,
+    /// The longest line Asterisk takes, in bytes without its LF.
+    pub line_bytes_max: usize,
+    /// Threads that carry calls, one runtime each. Needs a restart.
+    pub cores: usize,
+}
+
+/// The admin port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Needs a restart.
+    pub listen: SocketAddr,
+    /// Must be shown by whoever changes something.
+    pub token: Option<Secret>,
+}
+
+/// How the bridge stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShutdownConfig {
+    /// How long running calls may go on.
+    pub drain_timeout: Duration,
+    /// How long new connections are sent back to the dialplan before listening stops.
+    pub linger: Duration,
+}
+
+/// Logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogConfig {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// The least important level that is written.
+    pub level: LogLevel,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Importance of a line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// The bridge, or a part of it, stops.
+    Error,
+    /// Worth waking someone.
+    Warn,
+    /// One line a call.
+    Info,
+    /// Deviations.
+    Debug,
+    /// Every line on the wire.
+    Trace,
+}
+
+impl LogLevel {
+    /// As it is written in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}

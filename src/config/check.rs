@@ -1,0 +1,135 @@
+//! From the file as written to the checked configuration: defaults are filled in, and what depends on more than one key is checked.
+
+mod routes;
+
+use super::{
+    AdminConfig, AgiConfig, Config, LogConfig, LogFormat, LogLevel, ShutdownConfig,
+    file::{self, File},
+    read::{Field, Reader, Spot},
+    value::{Listen, Network, Word},
+};
+use ipnet::IpNet;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+/// Loopback, private and link-local ranges.
+const PRIVATE: [&str; 9] = [
+    "127.0.0.0/8",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "100.64.0.0/10",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+];
+
+/// `None` when the file has faults, told to `reader`; more may have been told where there was a part to check.
+pub(super) fn check(file: File, reader: &mut Reader) -> Option<Config> {
+    let agi = agi(&file.agi, reader);
+    let admin = admin(&file.admin, &agi, reader);
+    let shutdown = file.shutdown.value.as_ref();
+    let shutdown = ShutdownConfig {
+        drain_timeout: shutdown
+            .and_then(|it| span(&it.drain_timeout))
+            .unwrap_or(Duration::from_secs(3600)),
+        linger: shutdown.and_then(|it| span(&it.linger)).unwrap_or(Duration::from_secs(5)),
+    };
+    let log = file.log.value.as_ref();
+    let log = LogConfig {
+        format: log.and_then(|it| word(&it.format)).unwrap_or(LogFormat::Json),
+        level: log.and_then(|it| word(&it.level)).unwrap_or(LogLevel::Info),
+    };
+    let routes = routes::table(&file, agi.max_call_duration, reader)?;
+    reader.faults.is_empty().then_some(Config { agi, admin, shutdown, log, routes })
+}
+
+fn agi(field: &Field<file::Agi>, reader: &mut Reader) -> AgiConfig {
+    let agi = field.value.as_ref();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    AgiConfig {
+        listen: agi.map_or_else(default_listen, |it| listen(it, reader)),
+        allow: agi.map_or_else(private, allow),
+        max_calls: agi
+            .and_then(|it| it.max_calls.value.as_ref())
+            .map_or(10_000, |it| it.to_usize()),
+        prelude_timeout: agi
+            .and_then(|it| span(&it.prelude_timeout))
+            .unwrap_or(Duration::from_secs(5)),
+        max_call_duration: agi
+            .and_then(|it| span(&it.max_call_duration))
+            .unwrap_or(Duration::from_secs(12 * 3600)),
+        line_bytes_max: agi
+            .and_then(|it| it.line_bytes_max.value.as_ref())
+            .map_or(8190, |it| it.to_usize()),
+        cores: agi.and_then(|it| it.cores.value.as_ref()).map_or(cores, |it| it.to_usize()),
+    }
+}
+
+fn default_listen() -> Vec<SocketAddr> {
+    vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 4573))]
+}
+
+fn listen(agi: &file::Agi, reader: &mut Reader) -> Vec<SocketAddr> {
+    let Some(listed) = &agi.listen.value else { return default_listen() };
+    let mut taken: Vec<SocketAddr> = Vec::new();
+    for field in &listed.0 {
+        let Some(Listen(address)) = field.value else { continue };
+        if let Some(other) = taken.iter().find(|other| overlap(**other, address)) {
+            reader.fault(&field.spot, format!("`{address}` is taken by `{other}` of this list"));
+        }
+        taken.push(address);
+    }
+    taken
+}
+
+/// Whether two listeners would share connections. Port 0 is each time another one.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port()
+        && one.port() != 0
+        && one.is_ipv4() == other.is_ipv4()
+        && (everywhere || one.ip() == other.ip())
+}
+
+fn allow(agi: &file::Agi) -> Vec<IpNet> {
+    let Some(listed) = &agi.allow.value else { return private() };
+    listed
+        .0
+        .iter()
+        .filter_map(|field| field.value.as_ref())
+        .map(|Network(network)| *network)
+        .collect()
+}
+
+fn private() -> Vec<IpNet> {
+    PRIVATE.iter().map(|text| text.parse().expect("the list holds networks")).collect()
+}
+
+fn admin(field: &Field<file::Admin>, agi: &AgiConfig, reader: &mut Reader) -> AdminConfig {
+    let admin = field.value.as_ref();
+    let written = admin.and_then(|it| it.listen.value.as_ref());
+    let listen = written.map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 4574)), |it| it.0);
+    let spot: &Spot = admin.map_or(&field.spot, |it| &it.listen.spot);
+    if let Some(other) = agi.listen.iter().find(|other| overlap(**other, listen)) {
+        reader
+            .fault(spot, format!("the admin port `{listen}` is taken by `{other}` of agi.listen"));
+    }
+    AdminConfig {
+        listen,
+        token: admin.and_then(|it| it.token.value.as_ref()).map(|it| it.0.clone()),
+    }
+}
+
+fn span<const MIN: u64, const MAX: u64>(
+    field: &Field<super::value::Span<MIN, MAX>>,
+) -> Option<Duration> {
+    field.value.as_ref().map(|span| span.0)
+}
+
+fn word<T: Copy>(field: &Field<Word<T>>) -> Option<T> {
+    field.value.as_ref().map(|word| word.0)
+}

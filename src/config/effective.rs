@@ -1,0 +1,157 @@
+//! The configuration in force, as YAML in the form of the file: every default filled in, secrets masked.
+
+use super::{AgiConfig, Config, LogConfig, file::NextWord, units, value::Choice};
+use crate::route::{Next, Policy, Quiet, Route, Service, Then, Tls, When};
+use serde_json::{Map, Value, json};
+use std::{path::PathBuf, time::Duration};
+
+const MASK: &str = "***";
+
+impl Config {
+    /// The effective configuration, to be read by people and loaded again (less its secrets). Ends with a line feed.
+    pub fn effective_yaml(&self) -> String {
+        serde_saphyr::to_string(&self.effective())
+            .expect("a tree of text and numbers can always be written")
+    }
+
+    /// As [`Self::effective_yaml`], for JSON.
+    pub fn effective(&self) -> Value {
+        let routes: Vec<Value> = self.routes.routes().map(|it| route(it)).collect();
+        json!({
+            "agi": agi(&self.agi),
+            "admin": sparse([
+                ("listen", Some(self.admin.listen.to_string().into())),
+                ("token", self.admin.token.as_ref().map(|_| MASK.into())),
+            ]),
+            "shutdown": {"drain_timeout": span(self.shutdown.drain_timeout), "linger": span(self.shutdown.linger)},
+            "log": log(&self.log),
+            "routes": routes,
+        })
+    }
+}
+
+/// An object of what is set.
+fn sparse<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let set = fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    Value::Object(set.collect())
+}
+
+fn span(span: Duration) -> Value {
+    units::duration(span).into()
+}
+
+fn size(bytes: usize) -> Value {
+    units::size(u64::try_from(bytes).unwrap_or(u64::MAX)).into()
+}
+
+fn word<T: Choice + PartialEq>(meaning: T) -> Value {
+    let found = T::WORDS.iter().find(|(_, known)| *known == meaning);
+    found.map(|(word, _)| *word).expect("every meaning has its word").into()
+}
+
+fn agi(agi: &AgiConfig) -> Value {
+    json!({
+        "listen": agi.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "allow": agi.allow.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "max_calls": agi.max_calls,
+        "prelude_timeout": span(agi.prelude_timeout),
+        "max_call_duration": span(agi.max_call_duration),
+        "line_bytes_max": agi.line_bytes_max,
+        "cores": agi.cores,
+    })
+}
+
+fn log(log: &LogConfig) -> Value {
+    json!({"format": word(log.format), "level": word(log.level)})
+}
+
+fn route(route: &Route) -> Value {
+    let services: Vec<Value> = route.services.iter().map(|it| service(it)).collect();
+    let when = (route.when != When::default()).then(|| when(&route.when));
+    let mut fields = sparse([
+        ("name", Some((*route.name).into())),
+        ("path", Some(route.path.as_str().into())),
+        ("when", when),
+        ("services", Some(services.into())),
+    ]);
+    if let (Value::Object(fields), Value::Object(policy)) = (&mut fields, policy(&route.policy)) {
+        fields.extend(policy);
+    }
+    fields
+}
+
+fn when(when: &When) -> Value {
+    let text = |text: &Option<String>| text.as_deref().map(Value::from);
+    let query: Map<String, Value> =
+        when.query.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    sparse([
+        ("context", text(&when.context)),
+        ("extension", text(&when.extension)),
+        ("dialed_number", text(&when.dialed_number)),
+        ("account_code", text(&when.account_code)),
+        ("query", (!query.is_empty()).then_some(Value::Object(query))),
+    ])
+}
+
+fn service(service: &Service) -> Value {
+    let headers: Map<String, Value> =
+        service.headers.iter().map(|(name, _)| (name.clone(), MASK.into())).collect();
+    sparse([
+        ("url", Some((*service.url).into())),
+        ("weight", service.weight.map(Value::from)),
+        ("token", service.token.as_ref().map(|_| MASK.into())),
+        ("headers", (!headers.is_empty()).then_some(Value::Object(headers))),
+        ("tls", service.tls.as_ref().map(tls)),
+        ("max_streams_per_connection", Some(service.max_streams_per_connection.into())),
+        (
+            "keepalive",
+            Some(
+                json!({"interval": span(service.keepalive_interval), "timeout": span(service.keepalive_timeout)}),
+            ),
+        ),
+    ])
+}
+
+fn tls(tls: &Tls) -> Value {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into());
+    sparse([
+        ("ca", path(&tls.ca)),
+        ("cert", path(&tls.cert)),
+        ("key", path(&tls.key)),
+        ("server_name", tls.server_name.as_deref().map(Value::from)),
+    ])
+}
+
+fn policy(policy: &Policy) -> Value {
+    json!({
+        "connect_timeout": span(policy.connect_timeout),
+        "retry_for": span(policy.retry_for),
+        "quiet_limit": span(policy.quiet_limit),
+        "quiet": match &policy.quiet {
+            Quiet::Silence => "silence".into(),
+            Quiet::Ringing => "ringing".into(),
+            Quiet::Music(class) if class.is_empty() => "music".into(),
+            Quiet::Music(class) => json!({"music": class}),
+        },
+        "resume_for": span(policy.resume_for),
+        "journal_results": policy.journal_results,
+        "checkpoint_limit": size(policy.checkpoint_limit),
+        "hangup_grace": span(policy.hangup_grace),
+        "heartbeat": span(policy.heartbeat),
+        "max_queued_commands": policy.max_queued_commands,
+        "max_call_duration": span(policy.max_call_duration),
+        "then": then(&policy.then),
+    })
+}
+
+fn then(then: &Then) -> Value {
+    let next = match &then.next {
+        Next::Fail => ("next", word(NextWord::Fail)),
+        Next::Continue => ("next", word(NextWord::Continue)),
+        Next::Hangup => ("next", word(NextWord::Hangup)),
+        Next::Goto { context, extension, priority } => {
+            ("goto", json!({"context": context, "extension": extension, "priority": priority}))
+        }
+    };
+    sparse([("announce", then.announce.as_deref().map(Value::from)), (next.0, Some(next.1))])
+}

@@ -1,0 +1,311 @@
+//! The file as it is written: every key, its type and its range. The JSON Schema comes from these declarations, and so does every
+//! fault of structure. Nothing here depends on another key: that is for `check`.
+
+#[cfg(test)]
+use super::read::{described, section_schema};
+use super::{
+    many::{List, Names, OneOrMany},
+    read::{Field, Fields, Read, Reader, Section, read_section, section},
+    reference::{FilePath, SecretText, ServiceUrl},
+    tree::{Node, Value},
+    value::{Choice, Listen, Name, Network, Number, Size, Span, Text, Word},
+    {LogFormat, LogLevel},
+};
+use crate::route::Pattern;
+
+const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// How long a session may last.
+pub(super) type CallSpan = Span<SECOND, { 30 * DAY }>;
+
+section! {
+    /// The configuration of agi-bridge.
+    struct File {
+        /// Where Asterisk connects, and what is accepted of it.
+        agi: Agi;
+        /// The admin port.
+        admin: Admin;
+        /// How the bridge stops.
+        shutdown: Shutdown;
+        /// Logs.
+        log: Log;
+        /// How calls are treated; each of these keys may also stand on a route.
+        defaults: Treatment;
+        /// Which service gets a call. The first route that fits gets it.
+        routes: List<Route>, required;
+    }
+    later ["api", "managers", "telemetry"]
+}
+
+section! {
+    /// Where Asterisk connects, and what is accepted of it.
+    struct Agi {
+        /// Addresses to listen on for FastAGI: one, or a list. Default 0.0.0.0:4573. A change needs a restart.
+        listen: OneOrMany<Listen>;
+        /// Networks that may connect: AGI has no authentication. Default: loopback and the private ranges of IPv4 and IPv6.
+        allow: OneOrMany<Network>;
+        /// Calls at once; one more is turned away at once, so that the dialplan goes on. Default 10000.
+        max_calls: Number<1, 1_000_000>;
+        /// How long Asterisk may take to say what the call is. Default 5s.
+        prelude_timeout: Span<100, MINUTE>;
+        /// The longest session; no route has a longer one. Default 12h.
+        max_call_duration: CallSpan;
+        /// The longest line that Asterisk takes, in bytes: 8190 (the default), or 2046 for old releases.
+        line_bytes_max: Number<1022, 8190>;
+        /// Threads that carry calls. Default: one for each core. A change needs a restart.
+        cores: Number<1, 1024>;
+    }
+}
+
+section! {
+    /// The admin port.
+    struct Admin {
+        /// Address to listen on. Default 127.0.0.1:4574. A change needs a restart.
+        listen: Listen;
+        /// Must be shown by whoever changes something over the admin port.
+        token: SecretText;
+    }
+}
+
+section! {
+    /// How the bridge stops.
+    struct Shutdown {
+        /// How long running calls may go on after SIGTERM. Default 1h.
+        drain_timeout: Span<0, { 7 * DAY }>;
+        /// How long new connections are sent back to the dialplan before listening stops. Default 5s.
+        linger: Span<0, { 5 * MINUTE }>;
+    }
+}
+
+section! {
+    /// Logs, written to standard error.
+    struct Log {
+        /// One JSON object a line (json, the default), or lines for people (text).
+        format: Word<LogFormat>;
+        /// The least important level that is written. Default info.
+        level: Word<LogLevel>;
+    }
+}
+
+section! {
+    /// How calls are treated.
+    struct Treatment {
+        /// For one attempt to reach a service: connect, handshake and acceptance. Default 1s.
+        connect_timeout: Span<10, MINUTE>;
+        /// For all attempts before a service took the call. Default 3s.
+        retry_for: Span<10, { 5 * MINUTE }>;
+        /// After so long without a service, `quiet` is played. Default 2s.
+        quiet_limit: Span<0, { 5 * MINUTE }>;
+        /// What the caller hears after `quiet_limit`: `silence` (the default), `ringing`, `music`, or `{music: class}`.
+        quiet: Quiet;
+        /// How long a lost call is kept for another service; `0s`: not at all. Default 10s.
+        resume_for: Span<0, { 10 * MINUTE }>;
+        /// Results kept for a service that resumes the call. Default 32.
+        journal_results: Number<0, 1024>;
+        /// The largest checkpoint of a service. Default 64KiB.
+        checkpoint_limit: Size<0, 1_048_576>;
+        /// How long a service may go on after the caller is gone. Default 10s.
+        hangup_grace: Span<0, { 10 * MINUTE }>;
+        /// A stream with no event for so long gets a heartbeat. Default 20s.
+        heartbeat: Span<SECOND, { 10 * MINUTE }>;
+        /// Commands that a service may have unanswered at once. Default 32.
+        max_queued_commands: Number<1, 1024>;
+        /// The longest session. Default: `agi.max_call_duration`, which it may not exceed.
+        max_call_duration: CallSpan;
+        /// What becomes of a call that no service drives to its end. Default {next: fail}.
+        then: Then;
+    }
+}
+
+section! {
+    /// A rule that sends a call to a service.
+    struct Route {
+        /// Unique; stands in logs, metrics and `agi-bridge dialplan`.
+        name: Name, required;
+        /// The path of the AGI URL: `/fixed`, `/support/{queue}`, and, for all, `/{*rest}`.
+        path: Path, required;
+        /// What else must be so.
+        when: When;
+        /// Where calls go. Without weights they are tried in this order; with weights they share the calls.
+        services: List<Service>, required;
+        with treatment: Treatment;
+    }
+    later ["redact"]
+}
+
+section! {
+    /// Conditions on a call, all of which must be met.
+    struct When {
+        /// Dialplan context.
+        context: Text;
+        /// Dialplan extension.
+        extension: Text;
+        /// The number that was dialled (DNID).
+        dialed_number: Text;
+        /// Account code of the channel.
+        account_code: Text;
+        /// Query parameters of the AGI URL, and the values they must have.
+        query: Names<Text>;
+    }
+}
+
+section! {
+    /// A remote program that drives calls.
+    struct Service {
+        /// Where it is.
+        url: ServiceUrl, required;
+        /// Share of the route's calls; 0: only after all others. Either every service of a route has a weight, or none has.
+        weight: Number<0, 1_000_000>;
+        /// Sent as `authorization: Bearer …`.
+        token: SecretText;
+        /// Further metadata for every stream.
+        headers: Names<SecretText>;
+        /// For `grpcs://`.
+        tls: Tls;
+        /// Calls that one connection carries at most. Default 100.
+        max_streams_per_connection: Number<1, 10_000>;
+        /// Finds dead connections.
+        keepalive: Keepalive;
+    }
+}
+
+section! {
+    /// How a `grpcs://` service is checked, and how the bridge shows who it is.
+    struct Tls {
+        /// PEM file with the authorities to trust. Default: the system's.
+        ca: FilePath;
+        /// PEM file with the bridge's certificate chain; together with `key`.
+        cert: FilePath;
+        /// PEM file with the bridge's private key; together with `cert`.
+        key: FilePath;
+        /// The name that the service's certificate must carry. Default: the URL's host.
+        server_name: Text;
+    }
+}
+
+section! {
+    /// Finds dead connections.
+    struct Keepalive {
+        /// A ping after so long without traffic on a connection that has calls. Default 30s.
+        interval: Span<SECOND, HOUR>;
+        /// The connection is dead when a ping is not answered for so long. Default 10s.
+        timeout: Span<100, { 5 * MINUTE }>;
+    }
+}
+
+section! {
+    /// What becomes of a call that no service drives to its end.
+    struct Then {
+        /// A sound file to play first, without its ending.
+        announce: Text;
+        /// Then: `fail` (AGISTATUS=FAILURE, the dialplan goes on; the default), `continue` (AGISTATUS=SUCCESS), or `hangup`.
+        next: Word<NextWord>;
+        /// Then: the dialplan goes on here. Stands instead of `next`.
+        goto: Goto;
+    }
+}
+
+section! {
+    /// A place in the dialplan.
+    struct Goto {
+        /// Context.
+        context: Text, required;
+        /// Extension.
+        extension: Text, required;
+        /// Priority. Default 1.
+        priority: Number<1, 1_000_000>;
+    }
+}
+
+section! {
+    /// Music on hold.
+    struct Music {
+        /// Class of the music.
+        music: Text, required;
+    }
+}
+
+/// `next`, as far as it is one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextWord {
+    Fail,
+    Continue,
+    Hangup,
+}
+
+impl Choice for NextWord {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("fail", Self::Fail), ("continue", Self::Continue), ("hangup", Self::Hangup)];
+}
+
+impl Choice for LogFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("json", Self::Json), ("text", Self::Text)];
+}
+
+impl Choice for LogLevel {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
+
+/// `quiet`.
+#[derive(Debug)]
+pub(super) struct Quiet(pub(super) crate::route::Quiet);
+
+#[derive(Debug, Clone, Copy)]
+enum QuietWord {
+    Silence,
+    Ringing,
+    Music,
+}
+
+impl Choice for QuietWord {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("silence", Self::Silence), ("ringing", Self::Ringing), ("music", Self::Music)];
+}
+
+impl Read for Quiet {
+    fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
+        use crate::route::Quiet;
+        if matches!(node.value, Value::Map(_)) {
+            let Music { music } = read_section(node, path, &[], reader)?;
+            return music.value.map(|Text(class)| Self(Quiet::Music(class)));
+        }
+        Word::read(node, path, reader).map(|Word(word)| match word {
+            QuietWord::Silence => Self(Quiet::Silence),
+            QuietWord::Ringing => Self(Quiet::Ringing),
+            QuietWord::Music => Self(Quiet::Music(String::new())),
+        })
+    }
+
+    #[cfg(test)]
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"anyOf": [Word::<QuietWord>::schema(), Music::schema()]})
+    }
+}
+
+/// The path of a route.
+#[derive(Debug)]
+pub(super) struct Path(pub(super) Pattern);
+
+impl Read for Path {
+    fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
+        let given = super::read::text(node, path, "a path such as `/support/{queue}`", reader)?;
+        match Pattern::new(given) {
+            Ok(pattern) => Some(Self(pattern)),
+            Err(error) => reader.unfit(node, path, format!("`{given}`: {error}")),
+        }
+    }
+
+    #[cfg(test)]
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"type": "string", "pattern": "^/[^?#]*$"})
+    }
+}
