@@ -1,0 +1,85 @@
+//! Links to services: where they are, how they are reached, and one stream for each call. Knows nothing of AGI,
+//! nor of what the messages mean.
+//!
+//! A [`Directory`] for the process knows the addresses; an [`Upstreams`] for each core has connections of its own to
+//! them, and opens a [`Link`] for a call. Only opening a link touches what cores share.
+
+mod address;
+mod backoff;
+mod connection;
+mod directory;
+mod error;
+mod health;
+mod io;
+mod link;
+mod opening;
+mod pool;
+mod request;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+pub use address::Health;
+pub use directory::{Directory, Endpoint, Resolver};
+pub use error::{Attempt, AttemptError, Exhausted, Failure, Lost, Phase, SendError, status_name};
+pub use link::Link;
+
+use crate::{
+    proto::CallEvent,
+    route::{Policy, Service},
+};
+use pool::Pools;
+use std::{fmt, sync::Arc};
+
+/// The connections of one core. To be used on one current-thread runtime: the tasks of its connections run there.
+pub struct Upstreams {
+    directory: Arc<Directory>,
+    pools: Pools,
+}
+
+/// What a service gets to see of a call that it may take.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Metadata of the stream, names in lower case: `agibridge-call-id`, `agibridge-route`, `traceparent`, ….
+    pub metadata: Vec<(String, String)>,
+    /// The first event. It goes out before the service answers.
+    pub started: CallEvent,
+    /// How many events may wait in the link when the service does not read.
+    pub capacity: usize,
+}
+
+impl Upstreams {
+    /// No connections yet.
+    pub fn new(directory: Arc<Directory>) -> Self {
+        Self { directory, pools: Pools::default() }
+    }
+
+    /// Finds a service that takes the call, trying `services` in order and all their addresses, again and again
+    /// within `policy.retry_for`. A service took it once it sent response headers. `on_attempt` hears how each
+    /// attempt ended. Dropping the future gives up at once.
+    ///
+    /// # Errors
+    /// [`Exhausted`]: nobody took it in time; with the last failure of each address.
+    pub async fn open(
+        &self,
+        services: &[Arc<Service>],
+        policy: &Policy,
+        opening: &Opening,
+        on_attempt: &(dyn Fn(&Attempt<'_>) + Sync),
+    ) -> Result<Link, Exhausted> {
+        // Boxed, since it is large and short: a call's task lives on for hours.
+        Box::pin(opening::open(self, services, policy, opening, on_attempt)).await
+    }
+
+    /// Connections of this core that take calls now.
+    pub fn connections(&self) -> usize {
+        self.pools.connections()
+    }
+}
+
+impl fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstreams").field("connections", &self.connections()).finish()
+    }
+}

@@ -1,0 +1,100 @@
+//! The head of a gRPC request to a service: path, authority, metadata. Knows no connection.
+
+use crate::route::Service;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE, TE, USER_AGENT},
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+const AGENT: &str = concat!("agi-bridge/", env!("CARGO_PKG_VERSION"));
+
+/// A request to `path` of `service`, with its token and headers, and with `metadata` before those.
+/// Fails with what is wrong when the service's settings fit in no request.
+pub(super) fn head(
+    service: &Service,
+    path: &'static str,
+    metadata: &[(String, String)],
+) -> Result<Request<()>, String> {
+    let mut request = Request::new(());
+    *request.method_mut() = http::Method::POST;
+    *request.version_mut() = http::Version::HTTP_2;
+    *request.uri_mut() = uri(service, path)?;
+    let headers = request.headers_mut();
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    for (name, value) in metadata {
+        let value = ascii(value);
+        add(headers, name, &value)?;
+    }
+    for (name, value) in &service.headers {
+        add(headers, name, value.expose())?;
+    }
+    if let Some(token) = &service.token {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| "the token is no header value".to_owned())?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(request)
+}
+
+fn uri(service: &Service, path: &'static str) -> Result<Uri, String> {
+    let host = &service.host;
+    let authority = match host.contains(':') {
+        true => format!("[{host}]:{}", service.port),
+        false => format!("{host}:{}", service.port),
+    };
+    let authority = Authority::try_from(authority).map_err(|e| format!("{host}: {e}"))?;
+    let scheme = if service.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+    Uri::builder()
+        .scheme(scheme)
+        .authority(authority)
+        .path_and_query(PathAndQuery::from_static(path))
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+fn add(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
+    let value = HeaderValue::from_str(value).map_err(|_| format!("{name}: no header value"))?;
+    let name = HeaderName::try_from(name).map_err(|_| format!("{name}: no header name"))?;
+    headers.append(name, value);
+    Ok(())
+}
+
+/// Metadata is printable ASCII; what is not (a route's name in another script) is percent-encoded.
+fn ascii(value: &str) -> String {
+    const UNPRINTABLE: &AsciiSet = CONTROLS;
+    utf8_percent_encode(value, UNPRINTABLE).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::tests::service;
+    use crate::{route::Tls, secret::Secret};
+
+    #[test]
+    fn carries_metadata_headers_and_token() {
+        let mut service = service("::1", 50051);
+        service.tls = Some(Tls::default());
+        service.token = Some(Secret::new("t0p"));
+        service.headers = vec![("x-tenant".into(), Secret::new("blue"))];
+        let metadata = [("agibridge-route".to_owned(), "приём\n".to_owned())];
+        let head = head(&service, "/a/B", &metadata).expect("a request");
+        assert_eq!(head.uri(), "https://[::1]:50051/a/B");
+        assert_eq!(head.headers()["authorization"], "Bearer t0p");
+        assert_eq!(head.headers()["x-tenant"], "blue");
+        assert_eq!(head.headers()["agibridge-route"], "%D0%BF%D1%80%D0%B8%D1%91%D0%BC%0A");
+        assert_eq!(head.headers()["te"], "trailers");
+    }
+
+    #[test]
+    fn says_which_setting_is_no_header() {
+        let mut service = service("x", 1);
+        service.headers = vec![("x-a".into(), Secret::new("one\ntwo"))];
+        assert_eq!(head(&service, "/a/B", &[]).map(|_| ()), Err("x-a: no header value".into()));
+    }
+}
