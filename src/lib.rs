@@ -9,4 +9,5 @@ pub mod config;
 pub mod proto;
 pub mod route;
 pub mod secret;
+pub mod telemetry;
 pub mod upstream;

@@ -1,0 +1,428 @@
+//! Every instrument of the bridge, and the handles through which calls use them. Knows nothing of how a page is written.
+//!
+//! Each core has instruments of its own ([`CoreMetrics`]), found once; an observation is one or two additions to memory
+//! that no other core writes. The page sums them up when it is asked for.
+
+mod collect;
+mod instrument;
+mod label;
+mod page;
+mod process;
+
+pub use label::{CommandLabel, Connection, OutcomeLabel, Rejection, Transport};
+pub use page::Format;
+
+use crate::proto::{call_ended::Reason, hangup::Source};
+use instrument::{Counter, Gauge, Histogram};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+use tonic::Code;
+
+/// The instruments of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    cores: Mutex<Vec<Arc<CoreMetrics>>>,
+    config: Mutex<Config>,
+}
+
+/// The instruments of one core.
+#[derive(Debug)]
+pub struct CoreMetrics {
+    connections: [Counter; Connection::COUNT],
+    rejected: [Counter; Rejection::COUNT],
+    /// By command and outcome; most pairs never come up.
+    commands: Vec<[OnceLock<Box<Histogram>>; OutcomeLabel::COUNT]>,
+    overhead: Histogram,
+    routes: Mutex<HashMap<Arc<str>, Arc<RouteMetrics>>>,
+}
+
+/// The instruments of one route on one core.
+#[derive(Debug)]
+pub struct RouteMetrics {
+    active: Gauge,
+    queued: Gauge,
+    duration: [Histogram; END_REASONS],
+    setup: [Histogram; Transport::COUNT],
+    hangup: [Counter; HANGUP_SOURCES],
+    opened: [[Counter; CODES]; Transport::COUNT],
+    lost: [Counter; CODES],
+}
+
+/// Counts one call as active, with its queued commands, until it is dropped.
+#[derive(Debug)]
+pub struct ActiveCall {
+    route: Arc<RouteMetrics>,
+    queued: AtomicU32,
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { cores: Mutex::default(), config: Mutex::default() })
+    }
+
+    /// Instruments for one more core. Asked for once as the core starts: what is made here stays.
+    pub fn core(&self) -> Arc<CoreMetrics> {
+        let core = Arc::new(CoreMetrics::new());
+        lock(&self.cores).push(Arc::clone(&core));
+        core
+    }
+
+    /// The configuration was read, at start or again.
+    pub fn config_loaded(&self, in_force: bool, at: SystemTime) {
+        let mut config = lock(&self.config);
+        config.in_force = in_force;
+        if in_force {
+            config.loads += 1;
+            config.last = Some(at);
+        } else {
+            config.failures += 1;
+        }
+    }
+
+    /// Everything, as text.
+    pub fn page(&self, format: Format) -> String {
+        page::write(&collect::families(self), format)
+    }
+}
+
+impl CoreMetrics {
+    /// The instruments of a route, by its name in the configuration. They stay for the life of the process: ask with
+    /// names of the configuration only, and once a call at most.
+    pub fn route(&self, name: &Arc<str>) -> Arc<RouteMetrics> {
+        let mut routes = lock(&self.routes);
+        if let Some(route) = routes.get(name) {
+            return Arc::clone(route);
+        }
+        let route = Arc::new(RouteMetrics::new());
+        routes.insert(Arc::clone(name), Arc::clone(&route));
+        route
+    }
+
+    /// What became of a connection to the AGI port.
+    pub fn connection(&self, result: Connection) {
+        self.connections[result.index()].add(1);
+    }
+
+    /// A call was turned away before a service had it.
+    pub fn rejected(&self, reason: Rejection) {
+        self.rejected[reason.index()].add(1);
+    }
+
+    /// A command was answered. `elapsed`: from its write to its reply; `None`, for one that was never written, counts as zero.
+    pub fn command(&self, command: CommandLabel, outcome: OutcomeLabel, elapsed: Option<Duration>) {
+        self.commands[command.index()][outcome.index()]
+            .get_or_init(|| Box::new(Histogram::new(COMMAND_BOUNDS)))
+            .observe(elapsed.unwrap_or_default());
+    }
+
+    /// Time that the bridge added to a command and its result.
+    pub fn overhead(&self, added: Duration) {
+        self.overhead.observe(added);
+    }
+
+    fn new() -> Self {
+        Self {
+            connections: Default::default(),
+            rejected: Default::default(),
+            commands: (0..CommandLabel::COUNT)
+                .map(|_| std::array::from_fn(|_| OnceLock::new()))
+                .collect(),
+            overhead: Histogram::new(OVERHEAD_BOUNDS),
+            routes: Mutex::default(),
+        }
+    }
+}
+
+impl RouteMetrics {
+    /// Counts a call as active.
+    pub fn call_started(self: &Arc<Self>) -> ActiveCall {
+        self.active.add(1);
+        ActiveCall { route: Arc::clone(self), queued: AtomicU32::new(0) }
+    }
+
+    /// A call is over. `duration`: since it was accepted.
+    pub fn call_ended(&self, reason: Reason, duration: Duration) {
+        self.duration[reason as usize].observe(duration);
+    }
+
+    /// A service took a call. `since_accept`: up to its first control message.
+    pub fn setup(&self, transport: Transport, since_accept: Duration) {
+        self.setup[transport.index()].observe(since_accept);
+    }
+
+    /// The caller is gone.
+    pub fn hangup(&self, source: Source) {
+        self.hangup[source as usize].add(1);
+    }
+
+    /// An attempt to open a stream ended so.
+    pub fn stream_opened(&self, transport: Transport, status: Code) {
+        self.opened[transport.index()][status as usize].add(1);
+    }
+
+    /// An open stream broke.
+    pub fn stream_lost(&self, status: Code) {
+        self.lost[status as usize].add(1);
+    }
+
+    fn new() -> Self {
+        Self {
+            active: Gauge::default(),
+            queued: Gauge::default(),
+            duration: std::array::from_fn(|_| Histogram::new(CALL_BOUNDS)),
+            setup: std::array::from_fn(|_| Histogram::new(SETUP_BOUNDS)),
+            hangup: Default::default(),
+            opened: Default::default(),
+            lost: Default::default(),
+        }
+    }
+}
+
+impl ActiveCall {
+    /// The commands that wait to be written now.
+    pub fn set_queued(&self, count: u32) {
+        let before = self.queued.load(Ordering::Relaxed);
+        if count != before {
+            self.queued.store(count, Ordering::Relaxed);
+            self.route.queued.add(i64::from(count) - i64::from(before));
+        }
+    }
+
+    /// The instruments of its route.
+    pub fn route(&self) -> &RouteMetrics {
+        &self.route
+    }
+}
+
+impl Drop for ActiveCall {
+    fn drop(&mut self) {
+        self.set_queued(0);
+        self.route.active.add(-1);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Config {
+    in_force: bool,
+    loads: u64,
+    failures: u64,
+    last: Option<SystemTime>,
+}
+
+const END_REASONS: usize = Reason::Operator as usize + 1;
+const HANGUP_SOURCES: usize = Source::Service as usize + 1;
+const CODES: usize = Code::Unauthenticated as usize + 1;
+
+const MILLISECOND: u64 = 1_000;
+const SECOND: u64 = 1_000_000;
+
+/// Upper bounds of buckets, all in microseconds.
+const CALL_BOUNDS: &[u64] = &[
+    SECOND,
+    5 * SECOND,
+    15 * SECOND,
+    30 * SECOND,
+    60 * SECOND,
+    120 * SECOND,
+    300 * SECOND,
+    600 * SECOND,
+    1_800 * SECOND,
+    3_600 * SECOND,
+];
+const COMMAND_BOUNDS: &[u64] = &[
+    5 * MILLISECOND,
+    10 * MILLISECOND,
+    25 * MILLISECOND,
+    50 * MILLISECOND,
+    100 * MILLISECOND,
+    250 * MILLISECOND,
+    500 * MILLISECOND,
+    SECOND,
+    2_500 * MILLISECOND,
+    5 * SECOND,
+    10 * SECOND,
+    30 * SECOND,
+    60 * SECOND,
+    120 * SECOND,
+];
+const SETUP_BOUNDS: &[u64] = &[
+    MILLISECOND,
+    2_500,
+    5 * MILLISECOND,
+    10 * MILLISECOND,
+    25 * MILLISECOND,
+    50 * MILLISECOND,
+    100 * MILLISECOND,
+    250 * MILLISECOND,
+    500 * MILLISECOND,
+    SECOND,
+    2_500 * MILLISECOND,
+    5 * SECOND,
+    10 * SECOND,
+];
+const OVERHEAD_BOUNDS: &[u64] = &[
+    50,
+    100,
+    250,
+    500,
+    MILLISECOND,
+    2_500,
+    5 * MILLISECOND,
+    10 * MILLISECOND,
+    25 * MILLISECOND,
+    50 * MILLISECOND,
+];
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{
+        CommandError, DigitsResult, GetData, command::Command, command_error::Code as ErrorCode,
+        command_result::Outcome,
+    };
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn the_page_sums_up_what_all_cores_saw() {
+        let metrics = Metrics::new();
+        let samples = samples(&observed(&metrics));
+        let expected = [
+            ("agibridge_call_active{route=\"support\"}", 1.0),
+            (
+                "agibridge_call_duration_seconds_bucket{route=\"support\",end_reason=\"hangup\",le=\"5.0\"}",
+                1.0,
+            ),
+            ("agibridge_call_duration_seconds_count{route=\"support\",end_reason=\"hangup\"}", 2.0),
+            ("agibridge_call_duration_seconds_sum{route=\"support\",end_reason=\"hangup\"}", 13.0),
+            (
+                "agibridge_call_setup_duration_seconds_count{route=\"support\",transport=\"grpc\"}",
+                1.0,
+            ),
+            ("agibridge_call_hangup_total{route=\"support\",source=\"signal\"}", 2.0),
+            ("agibridge_call_rejected_total{reason=\"no_route\"}", 1.0),
+            ("agibridge_command_queued{route=\"support\"}", 2.0),
+            (
+                "agibridge_command_duration_seconds_count{command=\"GET DATA\",outcome=\"digits\"}",
+                2.0,
+            ),
+            (
+                "agibridge_command_duration_seconds_count{command=\"GET DATA\",outcome=\"queue_full\"}",
+                1.0,
+            ),
+            ("agibridge_command_overhead_seconds_bucket{le=\"0.0001\"}", 1.0),
+            (
+                "agibridge_stream_opened_total{route=\"support\",transport=\"grpc\",status=\"UNAVAILABLE\"}",
+                1.0,
+            ),
+            ("agibridge_stream_lost_total{route=\"support\",status=\"INTERNAL\"}", 1.0),
+            ("agibridge_connection_total{result=\"probe\"}", 2.0),
+            ("agibridge_connection_total{result=\"over_limit\"}", 0.0),
+            ("agibridge_config_reload_success", 0.0),
+            ("agibridge_config_reload_timestamp_seconds", 1000.5),
+            ("agibridge_config_reload_total{result=\"refused\"}", 1.0),
+        ];
+        for (series, value) in expected {
+            assert_eq!(samples.get(series), Some(&value), "{series}\n{samples:#?}");
+        }
+        let build = format!("agibridge_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(samples.get(&build), Some(&1.0));
+        assert!(samples["process_resident_memory_bytes"] > 0.0);
+    }
+
+    #[test]
+    fn every_line_of_a_page_is_as_the_format_wants_it() {
+        let metrics = Metrics::new();
+        observed(&metrics);
+        for format in [Format::Text, Format::OpenMetrics] {
+            let page = metrics.page(format);
+            let mut typed = BTreeSet::<String>::new();
+            for line in page.lines().filter(|line| *line != "# EOF") {
+                let Some(comment) = line.strip_prefix("# ") else {
+                    let (name, _) = line.split_once([' ', '{']).unwrap();
+                    assert!(typed.iter().any(|family| belongs(name, family)), "{line}");
+                    continue;
+                };
+                let [keyword, name, rest] = comment.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+                    panic!("{line}")
+                };
+                match keyword {
+                    "HELP" => assert!(rest.ends_with('.') || rest.ends_with("time."), "{line}"),
+                    "TYPE" => assert!(typed.insert(name.to_owned()), "{name} comes twice"),
+                    _ => assert_eq!((keyword, format), ("UNIT", Format::OpenMetrics)),
+                }
+            }
+            assert_eq!(page.ends_with("# EOF\n"), format == Format::OpenMetrics);
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_dropped_leaves_no_gauge_behind() {
+        let metrics = Metrics::new();
+        let call = metrics.core().route(&"ivr".into()).call_started();
+        call.set_queued(5);
+        call.set_queued(3);
+        assert_eq!(
+            samples(&metrics.page(Format::Text))["agibridge_command_queued{route=\"ivr\"}"],
+            3.0
+        );
+        drop(call);
+        let samples = samples(&metrics.page(Format::Text));
+        assert_eq!(samples["agibridge_command_queued{route=\"ivr\"}"], 0.0);
+        assert_eq!(samples["agibridge_call_active{route=\"ivr\"}"], 0.0);
+    }
+
+    /// A page after a little of everything on two cores, while one call still lives.
+    fn observed(metrics: &Metrics) -> String {
+        let cores = [metrics.core(), metrics.core()];
+        let command = CommandLabel::of(&Command::GetData(GetData::default()));
+        let digits = OutcomeLabel::of(&Outcome::Digits(DigitsResult::default()));
+        for (core, seconds) in cores.iter().zip([3, 10]) {
+            core.connection(Connection::Probe);
+            core.command(command, digits, Some(Duration::from_millis(40)));
+            let route = core.route(&"support".into());
+            let _call = route.call_started();
+            route.hangup(Source::Signal);
+            route.call_ended(Reason::Hangup, Duration::from_secs(seconds));
+        }
+        let (core, route) = (&cores[0], cores[1].route(&"support".into()));
+        let call = route.call_started();
+        call.set_queued(2);
+        route.setup(Transport::Grpc, Duration::from_millis(4));
+        route.stream_opened(Transport::Grpc, Code::Unavailable);
+        route.stream_lost(Code::Internal);
+        core.rejected(Rejection::NoRoute);
+        let full = CommandError { code: ErrorCode::QueueFull.into(), ..Default::default() };
+        core.command(command, OutcomeLabel::of(&Outcome::Error(full)), None);
+        core.overhead(Duration::from_micros(70));
+        metrics.config_loaded(true, SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_500));
+        metrics.config_loaded(false, SystemTime::UNIX_EPOCH + Duration::from_secs(2_000));
+        metrics.page(Format::Text)
+    }
+
+    fn samples(page: &str) -> BTreeMap<String, f64> {
+        page.lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| {
+                let (series, value) = line.rsplit_once(' ').unwrap();
+                (series.to_owned(), value.parse().unwrap())
+            })
+            .collect()
+    }
+
+    fn belongs(sample: &str, family: &str) -> bool {
+        ["", "_total", "_bucket", "_sum", "_count"]
+            .iter()
+            .any(|suffix| sample.strip_suffix(suffix) == Some(family))
+    }
+}

@@ -1,0 +1,260 @@
+//! Sums the instruments of all cores up into families: here, and only here, stand their names.
+
+use super::{
+    CODES, CommandLabel, Connection, CoreMetrics, END_REASONS, HANGUP_SOURCES, Metrics,
+    OutcomeLabel, Rejection, RouteMetrics, Transport,
+    instrument::{Counter, Histogram, Totals},
+    label::{end_reason, hangup_source, status},
+    lock,
+    page::{Family, Kind, Sample, Value},
+    process,
+};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+
+type Labels = Vec<(&'static str, String)>;
+
+pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
+    let cores = lock(&metrics.cores).clone();
+    let routes = by_route(&cores);
+    let mut families = Vec::from(calls(&routes));
+    families.extend(commands(&cores, &routes));
+    families.extend(streams(&routes));
+    families.extend(connections(&cores));
+    families.extend(config(metrics));
+    families.extend(process::families());
+    families
+}
+
+/// The same route's instruments on every core.
+struct Route {
+    name: Arc<str>,
+    cores: Vec<Arc<RouteMetrics>>,
+}
+
+impl Route {
+    fn counter(&self, pick: impl Fn(&RouteMetrics) -> &Counter) -> u64 {
+        self.cores.iter().map(|core| pick(core).value()).sum()
+    }
+
+    fn histogram(&self, pick: impl Fn(&RouteMetrics) -> &Histogram) -> Option<Totals> {
+        sum(self.cores.iter().map(|core| pick(core)))
+    }
+
+    fn labels(&self, others: impl IntoIterator<Item = (&'static str, String)>) -> Labels {
+        std::iter::once(("route", self.name.to_string())).chain(others).collect()
+    }
+}
+
+fn by_route(cores: &[Arc<CoreMetrics>]) -> Vec<Route> {
+    let mut routes: BTreeMap<Arc<str>, Vec<Arc<RouteMetrics>>> = BTreeMap::new();
+    for core in cores {
+        for (name, route) in lock(&core.routes).iter() {
+            routes.entry(Arc::clone(name)).or_default().push(Arc::clone(route));
+        }
+    }
+    routes.into_iter().map(|(name, cores)| Route { name, cores }).collect()
+}
+
+fn calls(routes: &[Route]) -> [Family; 4] {
+    let active = routes.iter().map(|route| {
+        let active: i64 = route.cores.iter().map(|core| core.active.value()).sum();
+        number(route.labels([]), active as f64)
+    });
+    let duration = pairs(routes, END_REASONS).filter_map(|(route, reason)| {
+        let totals = route.histogram(|core| &core.duration[reason])?;
+        Some(histogram(route.labels([("end_reason", end_reason(reason))]), totals))
+    });
+    let setup = pairs(routes, Transport::COUNT).filter_map(|(route, transport)| {
+        let totals = route.histogram(|core| &core.setup[transport])?;
+        let label = ("transport", Transport::text_of(transport).to_owned());
+        Some(histogram(route.labels([label]), totals))
+    });
+    let hangup = pairs(routes, HANGUP_SOURCES).filter_map(|(route, source)| {
+        let count = route.counter(|core| &core.hangup[source]);
+        counted(route.labels([("source", hangup_source(source))]), count)
+    });
+    [
+        family("agibridge_call_active", "Calls that live now.", Kind::Gauge, active),
+        family(
+            "agibridge_call_duration_seconds",
+            "From the accept of a call to its end.",
+            Kind::Histogram,
+            duration,
+        ),
+        family(
+            "agibridge_call_setup_duration_seconds",
+            "From the accept of a call to the first message of its service.",
+            Kind::Histogram,
+            setup,
+        ),
+        family(
+            "agibridge_call_hangup",
+            "Calls whose caller is gone, by how the bridge knew.",
+            Kind::Counter,
+            hangup,
+        ),
+    ]
+}
+
+fn commands(cores: &[Arc<CoreMetrics>], routes: &[Route]) -> [Family; 3] {
+    let duration = (0..CommandLabel::COUNT).flat_map(|command| {
+        (0..OutcomeLabel::COUNT).filter_map(move |outcome| {
+            let totals = sum(cores
+                .iter()
+                .filter_map(|core| core.commands[command][outcome].get())
+                .map(Box::as_ref))?;
+            let command = ("command", CommandLabel::text_of(command).to_owned());
+            Some(histogram(vec![command, ("outcome", OutcomeLabel::text_of(outcome))], totals))
+        })
+    });
+    let overhead = sum(cores.iter().map(|core| &core.overhead));
+    let queued = routes.iter().map(|route| {
+        let queued: i64 = route.cores.iter().map(|core| core.queued.value()).sum();
+        number(route.labels([]), queued as f64)
+    });
+    [
+        family(
+            "agibridge_command_duration_seconds",
+            "From the write of a command to its reply; zero for one that was refused.",
+            Kind::Histogram,
+            duration,
+        ),
+        family(
+            "agibridge_command_overhead_seconds",
+            "Time that the bridge added to a command and its result.",
+            Kind::Histogram,
+            overhead.map(|totals| histogram(vec![], totals)),
+        ),
+        family(
+            "agibridge_command_queued",
+            "Commands that wait to be written to Asterisk.",
+            Kind::Gauge,
+            queued,
+        ),
+    ]
+}
+
+fn streams(routes: &[Route]) -> [Family; 2] {
+    let opened = pairs(routes, Transport::COUNT * CODES).filter_map(|(route, pair)| {
+        let (transport, code) = (pair / CODES, pair % CODES);
+        let count = route.counter(|core| &core.opened[transport][code]);
+        let transport = ("transport", Transport::text_of(transport).to_owned());
+        counted(route.labels([transport, ("status", status(code).to_owned())]), count)
+    });
+    let lost = pairs(routes, CODES).filter_map(|(route, code)| {
+        let count = route.counter(|core| &core.lost[code]);
+        counted(route.labels([("status", status(code).to_owned())]), count)
+    });
+    [
+        family(
+            "agibridge_stream_opened",
+            "Attempts to open a stream to a service, by gRPC status.",
+            Kind::Counter,
+            opened,
+        ),
+        family(
+            "agibridge_stream_lost",
+            "Streams that broke in the middle of a call, by gRPC status.",
+            Kind::Counter,
+            lost,
+        ),
+    ]
+}
+
+fn connections(cores: &[Arc<CoreMetrics>]) -> [Family; 2] {
+    let total = |pick: &dyn Fn(&CoreMetrics) -> u64| {
+        cores.iter().map(|core| pick(core)).sum::<u64>() as f64
+    };
+    let results = (0..Connection::COUNT).map(|result| {
+        let label = ("result", Connection::text_of(result).to_owned());
+        number(vec![label], total(&|core| core.connections[result].value()))
+    });
+    let reasons = (0..Rejection::COUNT).map(|reason| {
+        let label = ("reason", Rejection::text_of(reason).to_owned());
+        number(vec![label], total(&|core| core.rejected[reason].value()))
+    });
+    [
+        family(
+            "agibridge_connection",
+            "Connections to the AGI port, by what became of them.",
+            Kind::Counter,
+            results,
+        ),
+        family(
+            "agibridge_call_rejected",
+            "Calls turned away before a service had them.",
+            Kind::Counter,
+            reasons,
+        ),
+    ]
+}
+
+fn config(metrics: &Metrics) -> [Family; 4] {
+    let config = lock(&metrics.config);
+    let version = ("version", env!("CARGO_PKG_VERSION").to_owned());
+    let last = config.last.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let result =
+        |result: &str, count: u64| number(vec![("result", result.to_owned())], count as f64);
+    [
+        family(
+            "agibridge_build_info",
+            "1, with the version of the bridge.",
+            Kind::Gauge,
+            [number(vec![version], 1.0)],
+        ),
+        family(
+            "agibridge_config_reload_success",
+            "1 when the last configuration that was read is in force, 0 when it had faults.",
+            Kind::Gauge,
+            [number(vec![], f64::from(u8::from(config.in_force)))],
+        ),
+        family(
+            "agibridge_config_reload_timestamp_seconds",
+            "When the configuration in force was read, in Unix time.",
+            Kind::Gauge,
+            [number(vec![], last.unwrap_or_default().as_secs_f64())],
+        ),
+        family(
+            "agibridge_config_reload",
+            "Configurations that were read, by whether they came into force.",
+            Kind::Counter,
+            [result("in_force", config.loads), result("refused", config.failures)],
+        ),
+    ]
+}
+
+/// Every route with every index below `count`.
+fn pairs(routes: &[Route], count: usize) -> impl Iterator<Item = (&Route, usize)> {
+    routes.iter().flat_map(move |route| (0..count).map(move |index| (route, index)))
+}
+
+/// `None` when nothing was observed.
+fn sum<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> Option<Totals> {
+    let all = histograms.map(Histogram::totals).reduce(|mut all, one| {
+        all.add(&one);
+        all
+    });
+    all.filter(|totals| !totals.is_empty())
+}
+
+fn family(
+    name: &'static str,
+    help: &'static str,
+    kind: Kind,
+    samples: impl IntoIterator<Item = Sample>,
+) -> Family {
+    Family { name, help, kind, samples: samples.into_iter().collect() }
+}
+
+fn number(labels: Labels, value: f64) -> Sample {
+    Sample { labels, value: Value::Number(value) }
+}
+
+/// `None` for zero, where most of the series never come up.
+fn counted(labels: Labels, count: u64) -> Option<Sample> {
+    (count > 0).then(|| number(labels, count as f64))
+}
+
+fn histogram(labels: Labels, totals: Totals) -> Sample {
+    Sample { labels, value: Value::Histogram(totals) }
+}
