@@ -3,11 +3,14 @@
 //! Pure parts know words and order: [`agi`], [`call`], [`route`]. The I/O around them is thin.
 
 pub mod agi;
+pub mod app;
 pub mod call;
 pub mod cli;
 pub mod config;
+pub mod listener;
 pub mod proto;
 pub mod route;
 pub mod secret;
+pub mod session;
 pub mod telemetry;
 pub mod upstream;

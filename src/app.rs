@@ -1,0 +1,227 @@
+//! Builds every part once, wires them together, and takes them down in order.
+//!
+//! One thread for each core runs calls and nothing else; the thread that called [`App::start`] runs the admin port, the
+//! addresses of services, reloads and the drain.
+
+use crate::{
+    agi::Limits,
+    config::{AgiConfig, Config, ShutdownConfig},
+    listener::{self, Allow},
+    session::{Core, Drain, Pending, Rules, Shared, registry::Registry},
+    telemetry::metrics::Metrics,
+    upstream::{Directory, Resolver, Upstreams},
+};
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
+use tracing::{info, warn};
+
+/// Once the drain deadline is over, calls have this long to be ended politely.
+const END_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a drain tells how many calls are left.
+const DRAIN_REPORT: Duration = Duration::from_secs(10);
+
+/// The running bridge.
+#[derive(Debug)]
+pub struct App {
+    agi: Vec<SocketAddr>,
+    shared: Arc<Shared>,
+    allow: Allow,
+    directory: Arc<Directory>,
+    metrics: Arc<Metrics>,
+    open: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+    cores: Vec<JoinHandle<()>>,
+    shutdown: ShutdownConfig,
+}
+
+impl App {
+    /// Binds the AGI port and starts the cores. To be called on a tokio runtime, which keeps the parts that are not calls.
+    ///
+    /// # Errors
+    /// When an address cannot be bound, or a thread not be started.
+    pub fn start(config: &Config) -> anyhow::Result<Self> {
+        let directory = Arc::new(Directory::new(Resolver::system()));
+        directory.update(config.routes.routes().flat_map(|route| &route.services));
+        let metrics = Metrics::new();
+        metrics.config_loaded(true, SystemTime::now());
+        let shared = Arc::new(Shared {
+            rules: ArcSwap::from_pointee(rules(config)),
+            registry: Registry::new(),
+            drain: Drain::default(),
+            pending: Pending::default(),
+        });
+        let allow: Allow = Arc::new(ArcSwap::from_pointee(config.agi.allow.clone()));
+        let (open, _) = watch::channel(true);
+        let (stop, _) = watch::channel(false);
+        let mut app = Self {
+            agi: Vec::new(),
+            shared,
+            allow,
+            directory,
+            metrics,
+            open,
+            stop,
+            cores: Vec::new(),
+            shutdown: config.shutdown.clone(),
+        };
+        app.start_cores(&config.agi)?;
+        Ok(app)
+    }
+
+    /// Where Asterisk connects.
+    pub fn agi(&self) -> &[SocketAddr] {
+        &self.agi
+    }
+
+    /// The calls that live now.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.shared.registry
+    }
+
+    /// The instruments of the process.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Puts a new configuration in force for calls to come: routes, limits, networks. What needs a restart stays.
+    pub fn reload(&self, config: &Config) {
+        self.directory.update(config.routes.routes().flat_map(|route| &route.services));
+        self.shared.rules.store(Arc::new(rules(config)));
+        self.allow.store(Arc::new(config.agi.allow.clone()));
+        self.metrics.config_loaded(true, SystemTime::now());
+    }
+
+    /// A new configuration was not in order: the old one stays in force, and that is counted.
+    pub fn reload_failed(&self) {
+        self.metrics.config_loaded(false, SystemTime::now());
+    }
+
+    /// Takes no more calls, lets the running ones end, and stops. Each message on `hurry` makes it stop sooner: the
+    /// first ends all calls now.
+    pub async fn drain(self, mut hurry: mpsc::Receiver<()>) {
+        let ShutdownConfig { drain_timeout, linger } = self.shutdown;
+        let deadline = crate::session::timestamp(SystemTime::now() + drain_timeout);
+        self.shared.drain.begin(deadline);
+        let registry = Arc::clone(&self.shared.registry);
+        registry.drain_all();
+        info!(
+            calls = registry.active(),
+            ?drain_timeout,
+            "draining: new calls go back to the dialplan"
+        );
+
+        let hurried = tokio::select! {
+            () = sleep(linger) => false,
+            hurried = hurry.recv() => hurried.is_some(),
+        };
+        self.open.send_replace(false);
+        let ended = !hurried
+            && tokio::select! {
+                ended = timeout(drain_timeout.saturating_sub(linger), wait_until_empty(&registry)) => ended.is_ok(),
+                Some(()) = hurry.recv() => false,
+            };
+        if !ended {
+            warn!(calls = registry.active(), hurried, "ending the calls that are left");
+            registry.end_all();
+            let waited = timeout(END_TIMEOUT, registry.wait_until_empty());
+            tokio::select! {
+                done = waited => if done.is_err() {
+                    warn!(calls = registry.active(), "calls are cut off");
+                },
+                Some(()) = hurry.recv() => warn!(calls = registry.active(), "calls are cut off"),
+            }
+        }
+        self.stop.send_replace(true);
+        let cores = self.cores;
+        // The threads end as soon as they see `stop`; a join cannot wait for a call.
+        let joined =
+            tokio::task::spawn_blocking(move || cores.into_iter().all(|core| core.join().is_ok()));
+        if !joined.await.unwrap_or(false) {
+            warn!("a core ended by a fault of the bridge");
+        }
+        info!("stopped");
+    }
+
+    fn start_cores(&mut self, agi: &AgiConfig) -> anyhow::Result<()> {
+        let mut addresses = agi.listen.clone();
+        for address in &addresses {
+            listener::is_free(*address)
+                .with_context(|| format!("agi.listen: cannot listen on {address}"))?;
+        }
+        for number in 0..agi.cores {
+            let mut listeners = Vec::new();
+            for address in &mut addresses {
+                let listener = listener::bind(*address)
+                    .with_context(|| format!("agi.listen: cannot listen on {address}"))?;
+                // Port 0: the first core gets a free one, the others share it.
+                *address = listener.local_addr()?;
+                listeners.push(listener);
+            }
+            self.start_core(number, listeners)?;
+        }
+        self.agi = addresses;
+        Ok(())
+    }
+
+    fn start_core(&mut self, number: usize, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
+        let core = Arc::new(Core {
+            shared: Arc::clone(&self.shared),
+            upstreams: Arc::new(Upstreams::new(Arc::clone(&self.directory))),
+            metrics: self.metrics.core(),
+        });
+        let (allow, open, stop) =
+            (Arc::clone(&self.allow), self.open.subscribe(), self.stop.subscribe());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new()
+            .name(format!("core-{number}"))
+            .spawn(move || runtime.block_on(run_core(core, listeners, allow, open, stop)))?;
+        self.cores.push(thread);
+        Ok(())
+    }
+}
+
+async fn run_core(
+    core: Arc<Core>,
+    listeners: Vec<TcpListener>,
+    allow: Allow,
+    open: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
+) {
+    for listener in listeners {
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => {
+                let (core, allow, open) = (Arc::clone(&core), Arc::clone(&allow), open.clone());
+                tokio::spawn(listener::run(listener, core, allow, open));
+            }
+            Err(error) => warn!(%error, "a listener could not be used"),
+        }
+    }
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn wait_until_empty(registry: &Registry) {
+    while timeout(DRAIN_REPORT, registry.wait_until_empty()).await.is_err() {
+        let ids: Vec<String> =
+            registry.list().iter().take(3).map(|call| call.call_id.to_string()).collect();
+        info!(calls = registry.active(), oldest = ids.join(" "), "draining");
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        routes: config.routes.clone(),
+        max_calls: config.agi.max_calls,
+        prelude_timeout: config.agi.prelude_timeout,
+        limits: Limits { line_bytes_max: config.agi.line_bytes_max },
+    }
+}

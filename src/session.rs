@@ -1,0 +1,120 @@
+//! One call, from its accepted socket to its end: the socket, the machine and the service joined by one task.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `begin` | reads the prelude, picks the route, decides whether the call is taken |
+//! | `drive` | the one loop of a call |
+//! | `socket` | bytes from and to Asterisk |
+//! | `started` | what a service is told first |
+//! | `meter` | what is counted of a call |
+//! | `registry` | the calls that live now |
+
+mod begin;
+mod drive;
+mod meter;
+pub mod registry;
+mod socket;
+mod started;
+
+pub use begin::serve;
+pub use started::timestamp;
+
+use crate::{
+    agi::Limits, route::Table, session::registry::Registry, telemetry::metrics::CoreMetrics,
+    upstream::Upstreams,
+};
+use arc_swap::ArcSwap;
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// The rules in force: replaced whole by a reload. A running call keeps those it began with.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Which service gets a call.
+    pub routes: Table,
+    /// Calls at once, over all cores; one more is turned away.
+    pub max_calls: usize,
+    /// From accept to the end of the prelude.
+    pub prelude_timeout: Duration,
+    /// Of a line to Asterisk.
+    pub limits: Limits,
+}
+
+/// What all cores share: nothing of it is touched for a command.
+#[derive(Debug)]
+pub struct Shared {
+    /// The rules in force.
+    pub rules: ArcSwap<Rules>,
+    /// The calls that live now.
+    pub registry: Arc<Registry>,
+    /// The drain: new calls are turned away, running ones are told its deadline.
+    pub drain: Drain,
+    /// Connections without a call: preludes not read yet, and calls being turned away.
+    pub pending: Pending,
+}
+
+/// What a core needs for its calls.
+#[derive(Debug)]
+pub struct Core {
+    /// With all other cores.
+    pub shared: Arc<Shared>,
+    /// The core's own connections to services.
+    pub upstreams: Arc<Upstreams>,
+    /// The core's own instruments.
+    pub metrics: Arc<CoreMetrics>,
+}
+
+/// Whether, and until when, the bridge is draining.
+#[derive(Debug, Default)]
+pub struct Drain {
+    begun: AtomicBool,
+    deadline: OnceLock<pbjson_types::Timestamp>,
+}
+
+impl Drain {
+    /// From now on new calls are turned away; the running ones have until `deadline`.
+    pub fn begin(&self, deadline: pbjson_types::Timestamp) {
+        let _ = self.deadline.set(deadline);
+        self.begun.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it has begun.
+    pub fn begun(&self) -> bool {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    fn deadline(&self) -> pbjson_types::Timestamp {
+        self.deadline.get().cloned().unwrap_or_default()
+    }
+}
+
+/// Counts connections that are no call yet, or never will be, and bounds them.
+#[derive(Debug, Default)]
+pub struct Pending(AtomicUsize);
+
+/// Half-open connections cost little, but not nothing: beyond so many, new ones are closed at once.
+const PENDING_MAX: usize = 8192;
+
+impl Pending {
+    /// Room for one more; `None` when there is none.
+    pub fn enter(shared: &Arc<Shared>) -> Option<PendingGuard> {
+        let before = shared.pending.0.fetch_add(1, Ordering::Relaxed);
+        let guard = PendingGuard(Arc::clone(shared));
+        (before < PENDING_MAX).then_some(guard)
+    }
+}
+
+/// A connection that is counted as pending.
+#[derive(Debug)]
+pub struct PendingGuard(Arc<Shared>);
+
+impl Drop for PendingGuard {
+    fn drop(&mut self) {
+        self.0.pending.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,288 @@
+//! The beginning of a call: from an accepted socket to a route and a running session, or to a polite refusal.
+
+use super::{
+    Core, Pending, Rules, Shared,
+    drive::{Parts, Session},
+    meter::Meter,
+    registry::Entry,
+    socket::{Read, Socket},
+    started,
+};
+use crate::{
+    agi::{Prelude, PreludeError, PreludeReader, Request},
+    call::{Call, Outcome, Settings, Status},
+    proto::Channel,
+    route::{self, Policy, Quiet, Route, Then},
+    telemetry::{
+        metrics::{Connection, Rejection},
+        trace::TraceContext,
+    },
+    upstream::Opening,
+};
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tracing::{debug, info};
+use uuid::Uuid;
+
+/// The largest reply that is read. A service may be sent eight times as much: a raw reply is told twice, as text and as
+/// value, and a byte that is no UTF-8 takes three.
+const REPLY_BYTES_MAX: usize = 512 * 1024;
+/// A call that is turned away is given this long, all in all.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Serves one connection from Asterisk, to its end.
+pub async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
+    let accepted = (Instant::now(), SystemTime::now());
+    let Some(pending) = Pending::enter(&core.shared) else {
+        core.metrics.connection(Connection::OverLimit);
+        // As much as can be done for nothing: the dialplan goes on, and knows that something failed.
+        let _ = socket2::SockRef::from(&stream).send(b"failure\n");
+        return;
+    };
+    let rules = core.shared.rules.load_full();
+    let mut socket = Socket::new(stream);
+    let read = timeout_at(accepted.0 + rules.prelude_timeout, read_prelude(&mut socket)).await;
+    let (prelude, rest) = match read.unwrap_or(Err(NoCall::Timeout)) {
+        Ok(read) => read,
+        Err(fault) => {
+            core.metrics.connection(fault.connection());
+            if matches!(fault, NoCall::Invalid(_)) {
+                core.metrics.rejected(Rejection::ProtocolError);
+            }
+            debug!(%peer, %fault, "a connection that is no call");
+            return;
+        }
+    };
+    core.metrics.connection(Connection::Accepted);
+    let (request, channel) = (prelude.request(), prelude.channel());
+    let arrival = Arrival { prelude, request, channel, rest: rest.to_vec(), peer, accepted };
+    match choose(&core.shared, &rules, &arrival) {
+        Ok((route, parameters)) => {
+            drop(pending);
+            Box::pin(drive(core, socket, arrival, &rules, route, parameters)).await;
+        }
+        Err((status, detail)) => {
+            core.metrics.rejected(rejection(status));
+            turn_away(&core, socket, &arrival, &rules, status, &detail).await;
+            drop(pending);
+        }
+    }
+}
+
+/// A connection that showed itself to be a call.
+struct Arrival {
+    prelude: Prelude,
+    request: Request,
+    channel: Channel,
+    /// What Asterisk sent behind its prelude: nothing, unless the prelude was forged.
+    rest: Vec<u8>,
+    peer: SocketAddr,
+    accepted: (Instant, SystemTime),
+}
+
+/// Why a connection is no call.
+#[derive(Debug, thiserror::Error)]
+enum NoCall {
+    #[error("it closed without a word")]
+    Probe,
+    #[error("it closed in the middle of its prelude")]
+    Cut,
+    #[error("its prelude did not come in time")]
+    Timeout,
+    #[error(transparent)]
+    Invalid(#[from] PreludeError),
+}
+
+impl NoCall {
+    fn connection(&self) -> Connection {
+        match self {
+            Self::Probe => Connection::Probe,
+            Self::Cut => Connection::Broken,
+            Self::Timeout => Connection::PreludeTimeout,
+            Self::Invalid(_) => Connection::PreludeInvalid,
+        }
+    }
+}
+
+async fn read_prelude(socket: &mut Socket) -> Result<(Prelude, bytes::BytesMut), NoCall> {
+    let mut reader = PreludeReader::new();
+    loop {
+        let read = poll_fn(|cx| {
+            socket.poll_read(cx, |read| match read {
+                Read::Bytes(bytes) => Ok(reader.push(bytes)?),
+                Read::Closed if reader.is_empty() => Err(NoCall::Probe),
+                Read::Closed => Err(NoCall::Cut),
+            })
+        });
+        if let Some(prelude) = read.await? {
+            return Ok((prelude, reader.into_rest()));
+        }
+    }
+}
+
+type Chosen = (Arc<Route>, Vec<(String, String)>);
+
+/// The route of a call, or why it is turned away.
+fn choose(shared: &Shared, rules: &Rules, arrival: &Arrival) -> Result<Chosen, (Status, String)> {
+    if shared.drain.begun() {
+        return Err((Status::Draining, "the bridge is shutting down".to_owned()));
+    }
+    if shared.registry.active() >= rules.max_calls {
+        return Err((
+            Status::Limit,
+            format!("{} calls are running, as many as agi.max_calls allows", rules.max_calls),
+        ));
+    }
+    let channel = &arrival.channel;
+    let request = route::Request {
+        path: &arrival.request.path,
+        query: &arrival.request.query,
+        context: &channel.context,
+        extension: &channel.extension,
+        dialed_number: &channel.dialed_number,
+        account_code: &channel.account_code,
+    };
+    match rules.routes.pick(&request) {
+        Some(picked) => Ok((picked.route, picked.parameters)),
+        None => Err((Status::NoRoute, format!("no route for {}", arrival.request.path))),
+    }
+}
+
+async fn drive(
+    core: Arc<Core>,
+    socket: Socket,
+    arrival: Arrival,
+    rules: &Rules,
+    route: Arc<Route>,
+    parameters: Vec<(String, String)>,
+) {
+    let Arrival { prelude, request, channel, rest, peer, accepted } = arrival;
+    let call_id = Uuid::now_v7();
+    let trace = TraceContext::from_query(&request.query);
+    let name = channel.name.clone();
+    debug!(%call_id, route = %route.name, trace_id = %trace.trace_id, %peer, channel = name, "call started");
+    let handle = core.shared.registry.register(Entry {
+        call_id,
+        route: Arc::clone(&route.name),
+        channel: channel.name.clone(),
+        caller_number: channel.caller_id_number.clone(),
+        accepted_at: accepted.1,
+    });
+    let route_metrics = core.metrics.route(&route.name);
+    let opening = Opening {
+        metadata: started::metadata(call_id, &route, &trace),
+        started: started::started(
+            (call_id, accepted.1),
+            (&prelude, channel),
+            (&route, parameters),
+            request.query,
+        ),
+        capacity: 2 * route.policy.max_queued_commands as usize + 16,
+    };
+    drop(prelude);
+    let settings = settings(route.policy.clone(), rules);
+    let mut call = Call::new(settings, accepted.0.elapsed());
+    if !rest.is_empty() {
+        call.handle_asterisk(&rest, accepted.0.elapsed());
+    }
+    let mut session = Session::new(Parts {
+        call,
+        socket,
+        accepted: accepted.0,
+        opening: Some(super::drive::open(&core, &route, &route_metrics, opening)),
+        handle: Some(handle),
+        meter: Some(Meter::new(&core.metrics, route_metrics)),
+        core,
+    });
+    let outcome = (&mut session).await;
+    let duration = accepted.0.elapsed();
+    session.count_end(&outcome, duration);
+    info!(
+        %call_id,
+        route = %route.name,
+        trace_id = %trace.trace_id,
+        %peer,
+        channel = name,
+        service = session.service(),
+        reason = outcome.reason_text(),
+        blame = outcome.blame().as_str(),
+        status = outcome.status.map(Status::as_str),
+        detail = outcome.detail,
+        commands = outcome.commands,
+        duration_seconds = duration.as_secs_f64(),
+        "call ended"
+    );
+}
+
+async fn turn_away(
+    core: &Arc<Core>,
+    socket: Socket,
+    arrival: &Arrival,
+    rules: &Rules,
+    status: Status,
+    detail: &str,
+) {
+    let call = Call::turned_away(settings(refusing(), rules), status, detail, Duration::ZERO);
+    let session = Session::new(Parts {
+        call,
+        socket,
+        accepted: Instant::now(),
+        opening: None,
+        handle: None,
+        meter: None,
+        core: Arc::clone(core),
+    });
+    let outcome: Option<Outcome> = tokio::time::timeout(TURN_AWAY_TIMEOUT, session).await.ok();
+    info!(
+        peer = %arrival.peer,
+        channel = arrival.channel.name,
+        path = arrival.request.path,
+        status = status.as_str(),
+        detail,
+        told = outcome.is_some(),
+        "call turned away"
+    );
+}
+
+fn settings(policy: Policy, rules: &Rules) -> Settings {
+    let random = rand::random::<u128>;
+    Settings { policy, limits: rules.limits, reply_bytes_max: REPLY_BYTES_MAX, random }
+}
+
+fn rejection(status: Status) -> Rejection {
+    match status {
+        Status::NoRoute => Rejection::NoRoute,
+        Status::Limit => Rejection::Limit,
+        Status::Draining => Rejection::Draining,
+        Status::Unavailable | Status::Lost | Status::Failed | Status::Operator => {
+            Rejection::Unavailable
+        }
+        Status::ProtocolError => Rejection::ProtocolError,
+    }
+}
+
+/// The policy of a call that has no route.
+fn refusing() -> Policy {
+    Policy {
+        connect_timeout: Duration::ZERO,
+        retry_for: Duration::ZERO,
+        quiet_limit: Duration::ZERO,
+        quiet: Quiet::Silence,
+        resume_for: Duration::ZERO,
+        journal_results: 0,
+        checkpoint_limit: 0,
+        hangup_grace: Duration::ZERO,
+        heartbeat: Duration::MAX,
+        max_queued_commands: 0,
+        max_call_duration: TURN_AWAY_TIMEOUT,
+        then: Then { announce: None, next: route::Next::Fail },
+    }
+}
