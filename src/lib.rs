@@ -2,6 +2,7 @@
 //!
 //! Pure parts know words and order: [`agi`], [`call`], [`route`]. The I/O around them is thin.
 
+pub mod admin;
 pub mod agi;
 pub mod app;
 pub mod call;

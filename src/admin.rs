@@ -1,0 +1,61 @@
+//! The admin port: what operators, probes and Prometheus ask of a running bridge. Knows nothing of how a call works.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /livez`, `GET /healthz` | 200 while the process lives |
+//! | `GET /readyz` | 200 when new calls are welcome, else 503; `?verbose` names every condition |
+//! | `GET /metrics` | the text page, or OpenMetrics where `Accept` prefers it |
+//! | `GET /version` | `{"name": …, "version": …}` |
+//! | `GET /calls` | `{"active": …, "calls": […], "truncated": …}`, oldest first; `?limit=N` (1,000), `?callers=true` shows numbers, to those who may change things |
+//! | `POST /calls/{id}/hangup` | tells one call to end; `id` may be the beginning of an id |
+//! | `POST /reload` | reads the configuration again and tells what came of it |
+//!
+//! Every error is `{"error": "…"}`. A change needs `Authorization: Bearer …` where a token is set. Where none is set it is
+//! taken from this machine only, and needs the header `agibridge-client` or a JSON body, which no foreign web page can send.
+
+mod permission;
+mod readiness;
+mod reload;
+mod routes;
+mod server;
+
+pub use readiness::{Condition, Readiness};
+pub use reload::{ReloadReport, ReloadRequest};
+
+use crate::{secret::Secret, session::registry::Registry, telemetry::metrics::Metrics};
+use std::sync::Arc;
+use tokio::{net::TcpListener, sync::mpsc};
+
+/// The header that tells a client of ours from a web page.
+pub const CLIENT_HEADER: &str = "agibridge-client";
+
+/// What an operator sets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// What changes need as `Authorization: Bearer …`; unset: changes are taken from this machine only.
+    pub token: Option<Secret>,
+}
+
+/// The parts of the bridge that the port shows and reaches.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// What an operator sets.
+    pub settings: Settings,
+    /// The calls that live.
+    pub registry: Arc<Registry>,
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
+    /// What `/readyz` asks.
+    pub readiness: Arc<Readiness>,
+    /// Who reads the configuration again. One place is enough: a reload that waits would read the same file.
+    pub reload: mpsc::Sender<ReloadRequest>,
+}
+
+/// Answers requests until `stop` is done, and for a second more those that are being answered then.
+pub async fn serve(listener: TcpListener, parts: Parts, stop: impl Future<Output = ()>) {
+    let router = routes::router(Arc::new(parts));
+    server::run(listener, router, server::Limits::default(), stop).await;
+}
+
+#[cfg(test)]
+mod tests;
