@@ -8,6 +8,7 @@ pub mod app;
 pub mod call;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod listener;
 pub mod phone;
 pub mod proto;
