@@ -1,3 +1,7 @@
-//! The program `agi-bridge`.
+//! The program `agi-bridge`; what it does stands in [`agi_bridge::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    agi_bridge::cli::run()
+}

@@ -1,0 +1,128 @@
+//! `agi-bridge calls` and `agi-bridge hangup`: what a running bridge is doing, over its admin port.
+
+mod client;
+mod table;
+
+pub use client::Error;
+
+use crate::secret::Secret;
+use client::Client;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::Value;
+use std::{convert::Infallible, io::Write};
+
+/// Where the bridge is, and the right to change something there.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Target {
+    /// The bridge's admin port
+    #[arg(
+        long,
+        env = "AGIBRIDGE_ADMIN",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:4574"
+    )]
+    pub admin: String,
+
+    /// The admin token, where the bridge has one
+    #[arg(
+        long,
+        env = "AGIBRIDGE_ADMIN_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        value_parser = secret
+    )]
+    pub token: Option<Secret>,
+}
+
+/// Lists the calls that live now, oldest first.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CallsArgs {
+    /// Where the bridge is.
+    #[command(flatten)]
+    pub target: Target,
+
+    /// Print what the bridge answers, as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Show who called; needs the right to change things
+    #[arg(long)]
+    pub callers: bool,
+
+    /// List at most so many
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub limit: usize,
+}
+
+/// Ends one call. The service is told, and the channel is hung up.
+#[derive(Debug, Clone, clap::Args)]
+pub struct HangupArgs {
+    /// Where the bridge is.
+    #[command(flatten)]
+    pub target: Target,
+
+    /// The call's id, or enough of its beginning
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+/// Prints the calls of a running bridge.
+///
+/// # Errors
+/// When the bridge cannot be reached or refuses, or `out` cannot be written.
+pub async fn calls(args: &CallsArgs, out: &mut impl Write) -> Result<(), Error> {
+    let client = Client::new(&args.target)?;
+    let callers = if args.callers { "&callers=true" } else { "" };
+    let answer = client.get(&format!("/calls?limit={}{callers}", args.limit)).await?;
+    if args.json {
+        writeln!(out, "{answer:#}")?;
+        return Ok(());
+    }
+    let calls: Calls = serde_json::from_value(answer).map_err(|_| client.no_bridge())?;
+    table::write(&calls, out)?;
+    Ok(())
+}
+
+/// Ends one call of a running bridge, and prints its id.
+///
+/// # Errors
+/// When the bridge cannot be reached or refuses, when not exactly one call is meant, or `out` cannot be written.
+pub async fn hangup(args: &HangupArgs, out: &mut impl Write) -> Result<(), Error> {
+    const SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
+    let client = Client::new(&args.target)?;
+    let path = format!("/calls/{}/hangup", utf8_percent_encode(&args.id, SAFE));
+    let answer = client.post(&path).await?;
+    let id = answer.get("call_id").and_then(Value::as_str).ok_or_else(|| client.no_bridge())?;
+    writeln!(out, "{id} is told to end")?;
+    Ok(())
+}
+
+/// What `/calls` answers. Fields that a later bridge adds are passed over.
+#[derive(Debug, Deserialize)]
+struct Calls {
+    active: usize,
+    calls: Vec<Call>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Call {
+    call_id: String,
+    route: String,
+    #[serde(default)]
+    service: String,
+    channel: String,
+    caller_number: Option<String>,
+    state: String,
+    command: Option<String>,
+    commands: u32,
+    hung_up: bool,
+    age_seconds: u64,
+}
+
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! `agi-bridge serve`: starts the parts in order, keeps the configuration in force, and stops them in order.
+
+use super::complain;
+use crate::{
+    admin::{self, Readiness, ReloadReport, ReloadRequest},
+    app::App,
+    config::{self, Config, Faults, Loaded, LogConfig, LogFormat, Reloader, Watch},
+    telemetry::logs,
+};
+use anyhow::Context;
+use std::{ffi::OsString, path::Path, process::ExitCode, sync::Arc};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot},
+};
+use tracing::{error, info, warn};
+
+/// Runs the bridge until it was told to stop and has.
+pub(super) async fn serve(path: Option<&Path>, environment: Vec<(OsString, OsString)>) -> ExitCode {
+    let loaded = match config::load(path, environment.clone().into_iter()) {
+        Ok(loaded) => loaded,
+        Err(faults) => return complain(&format!("the configuration is not in order\n{faults}")),
+    };
+    let logs = match logs::init(&log_settings(&loaded.config.log)) {
+        Ok(logs) => logs,
+        Err(error) => return complain(&error.to_string()),
+    };
+    let code = match run(&loaded, environment).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("cannot start: {error:#}");
+            ExitCode::FAILURE
+        }
+    };
+    if logs.lost() > 0 {
+        warn!(lines = logs.lost(), "lines of this log were dropped: its reader was too slow");
+    }
+    code
+}
+
+async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow::Result<()> {
+    let config = &loaded.config;
+    let admin_listener = TcpListener::bind(config.admin.listen)
+        .await
+        .with_context(|| format!("admin.listen: cannot listen on {}", config.admin.listen))?;
+    let admin_address = admin_listener.local_addr()?;
+    let mut signals = Signals::listen()?;
+    let app = Arc::new(App::start(config)?);
+    let readiness = Readiness::new(Arc::clone(app.registry()));
+    readiness.set_configured();
+    readiness.set_max_calls(config.agi.max_calls);
+    readiness.set_listening();
+
+    let (watch, reloader) = config::watch(loaded, environment);
+    let watching = tokio::spawn(keep_in_force(watch, Arc::clone(&app), Arc::clone(&readiness)));
+    let (reload, requests) = mpsc::channel(4);
+    let reloading = tokio::spawn(answer_reloads(requests, reloader));
+    let (stop_admin, stopped) = oneshot::channel::<()>();
+    let parts = admin::Parts {
+        settings: admin::Settings { token: config.admin.token.clone() },
+        registry: Arc::clone(app.registry()),
+        metrics: Arc::clone(app.metrics()),
+        readiness: Arc::clone(&readiness),
+        reload,
+    };
+    let admin = tokio::spawn(admin::serve(admin_listener, parts, async {
+        let _ = stopped.await;
+    }));
+
+    let agi: Vec<String> = app.agi().iter().map(ToString::to_string).collect();
+    let cores = config.agi.cores;
+    info!(agi = agi.join(","), admin = %admin_address, cores, version = env!("CARGO_PKG_VERSION"), "listening");
+
+    signals.next().await;
+    readiness.set_draining();
+    watching.abort();
+    reloading.abort();
+    let _ = watching.await; // it held the app
+    let (hurry, hurried) = mpsc::channel(2);
+    let hurrying = tokio::spawn(async move {
+        loop {
+            signals.next().await;
+            if hurry.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    match Arc::try_unwrap(app) {
+        Ok(app) => app.drain(hurried).await,
+        Err(_) => error!("a part of the bridge did not stop: calls are cut off"),
+    }
+    hurrying.abort();
+    let _ = stop_admin.send(());
+    let _ = admin.await;
+    Ok(())
+}
+
+/// SIGTERM, as Kubernetes and systemd send it, and ctrl-c.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => info!("SIGTERM"),
+            _ = self.interrupt.recv() => info!("SIGINT"),
+        }
+    }
+}
+
+async fn keep_in_force(watch: Watch, app: Arc<App>, readiness: Arc<Readiness>) {
+    let apply = |reloaded: Result<Arc<Config>, Faults>| match reloaded {
+        Ok(config) => {
+            app.reload(&config);
+            readiness.set_max_calls(config.agi.max_calls);
+        }
+        Err(_) => app.reload_failed(),
+    };
+    if let Err(error) = watch.run(apply).await {
+        error!(%error, "the configuration is not watched: it needs a restart to change");
+    }
+}
+
+async fn answer_reloads(mut requests: mpsc::Receiver<ReloadRequest>, reloader: Reloader) {
+    while let Some(request) = requests.recv().await {
+        let report = match reloader.reload().await {
+            Ok(Ok(waiting)) => ReloadReport {
+                in_force: true,
+                warnings: waiting.iter().map(|key| format!("{key} needs a restart")).collect(),
+                ..ReloadReport::default()
+            },
+            Ok(Err(faults)) => ReloadReport {
+                faults: faults.iter().map(ToString::to_string).collect(),
+                ..ReloadReport::default()
+            },
+            Err(stopped) => {
+                ReloadReport { faults: vec![stopped.to_string()], ..ReloadReport::default() }
+            }
+        };
+        let _ = request.answer.send(report);
+    }
+}
+
+fn log_settings(log: &LogConfig) -> logs::Settings {
+    let format = match log.format {
+        LogFormat::Json => logs::Format::Json,
+        LogFormat::Text => logs::Format::Text,
+    };
+    logs::Settings { format, filter: log.level.as_str().to_owned() }
+}
