@@ -1,0 +1,12 @@
+//! What the whole program does, seen from outside: one binary, one module a behaviour.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod asterisk_input;
+mod calls;
+mod harness;
+mod program;
+mod readme;
+mod service_input;
+mod shutdown;
+mod tidy;

@@ -1,0 +1,101 @@
+//! The program `agi-bridge` on ports of its own. Knows its command line, its configuration and its log; nothing of calls.
+
+use crate::program::Program;
+use serde_json::Value;
+use std::{fs, net::SocketAddr, path::Path, process::ExitStatus, time::Duration};
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A running bridge; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Bridge {
+    program: Program,
+    agi: SocketAddr,
+    admin: SocketAddr,
+    /// Kept for as long as the bridge watches it.
+    _folder: TempDir,
+}
+
+impl Bridge {
+    /// Starts the program `binary` with this configuration, which leaves ports and logs to the kit, and waits until
+    /// it listens.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn start(binary: &Path, configuration: &str) -> Self {
+        let folder = TempDir::new().expect("there is room for a file");
+        let file = folder.path().join("agi-bridge.yaml");
+        let text = format!(
+            "agi: {{listen: \"127.0.0.1:0\"}}\nadmin: {{listen: \"127.0.0.1:0\"}}\n\
+             log: {{format: json}}\n{configuration}"
+        );
+        fs::write(&file, text).expect("the folder is ours");
+        let program = Program::start(binary, &["serve", "--config", &file.to_string_lossy()]);
+        let (agi, admin) = program.wait_for(LIMIT, "where it listens", listening).await;
+        Self { program, agi, admin, _folder: folder }
+    }
+
+    /// Where Asterisk connects.
+    pub fn agi(&self) -> SocketAddr {
+        self.agi
+    }
+
+    /// Where operators connect.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> Vec<String> {
+        self.program.lines()
+    }
+
+    /// Sends it SIGTERM, and does not wait.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub fn interrupt(&self) {
+        self.program.interrupt();
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    /// When it does not within `limit`.
+    pub async fn wait_until_ended(self, limit: Duration) -> ExitStatus {
+        self.program.wait_until_ended(limit).await
+    }
+
+    /// Stops it by SIGTERM.
+    ///
+    /// # Panics
+    /// When it does not end within `limit`.
+    pub async fn stop(self, limit: Duration) -> ExitStatus {
+        self.interrupt();
+        self.wait_until_ended(limit).await
+    }
+}
+
+/// The addresses in the line that tells them.
+fn listening(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    if event.get("message")? != "listening" {
+        return None;
+    }
+    let address = |key: &str| event.get(key)?.as_str()?.split(',').next()?.parse().ok();
+    Some((address("agi")?, address("admin")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_are_found_in_the_log() {
+        let line = r#"{"level":"INFO","message":"listening","agi":"127.0.0.1:1,[::1]:2","admin":"127.0.0.1:3"}"#;
+        let found = listening(line).map(|(agi, admin)| (agi.port(), admin.port()));
+        assert_eq!(found, Some((1, 3)));
+        assert_eq!(listening(r#"{"message":"SIGTERM"}"#), None);
+    }
+}

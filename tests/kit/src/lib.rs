@@ -1,0 +1,12 @@
+//! What the tests share: a real Asterisk, a scripted service, the bridge on ports of its own, and a record of what
+//! they said.
+
+pub mod ami;
+pub mod asterisk;
+pub mod bridge;
+pub mod fastagi;
+pub mod play;
+pub mod program;
+pub mod service;
+pub mod tap;
+pub mod transcript;
