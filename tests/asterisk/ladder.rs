@@ -1,0 +1,185 @@
+//! What the dialplan sees when no service drives a call: AGISTATUS, the two variables of the bridge, and where it goes on.
+
+use crate::runner::Runner;
+use agi_bridge::scenario::{self, ServiceStep};
+use kit::{
+    asterisk::{Asterisk, Call, CallSpec, Dialplan, Place, State},
+    bridge::Bridge,
+    service::Service,
+};
+use socket2::{Domain, Socket, Type};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+const LIMIT: Duration = Duration::from_secs(30);
+const CONTEXT: &str = "ladder";
+
+/// A route of the bridge's and what becomes of a call to it.
+struct Case {
+    path: &'static str,
+    agi_status: &'static str,
+    bridge_status: Option<&'static str>,
+    position: &'static str,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        path: "no/route",
+        agi_status: "FAILURE",
+        bridge_status: Some("NO_ROUTE"),
+        position: "ladder,s,2",
+    },
+    Case {
+        path: "fail",
+        agi_status: "FAILURE",
+        bridge_status: Some("UNAVAILABLE"),
+        position: "ladder,s,2",
+    },
+    Case {
+        path: "announce",
+        agi_status: "FAILURE",
+        bridge_status: Some("UNAVAILABLE"),
+        position: "ladder,s,2",
+    },
+    Case {
+        path: "continue",
+        agi_status: "SUCCESS",
+        bridge_status: Some("UNAVAILABLE"),
+        position: "ladder,s,2",
+    },
+    Case {
+        path: "goto",
+        agi_status: "SUCCESS",
+        bridge_status: Some("UNAVAILABLE"),
+        position: "ladder,agents,1",
+    },
+    Case {
+        path: "hangup",
+        agi_status: "HANGUP",
+        bridge_status: Some("UNAVAILABLE"),
+        position: "ladder,h,2",
+    },
+    Case {
+        path: "lost?run=lost",
+        agi_status: "FAILURE",
+        bridge_status: Some("LOST"),
+        position: "ladder,s,2",
+    },
+    Case {
+        path: "lost?run=done",
+        agi_status: "SUCCESS",
+        bridge_status: None,
+        position: "ladder,s,2",
+    },
+];
+
+fn place() -> Place {
+    Place::new(CONTEXT, "s", 1)
+}
+
+/// Puts what these tests need into the dialplan.
+pub(crate) fn prepare(dialplan: &mut Dialplan) {
+    dialplan.agi(&place()).report(&Place::new(CONTEXT, "agents", 1));
+}
+
+/// Adds the tests.
+pub(crate) fn add(runner: &mut Runner, asterisk: &Arc<Asterisk>) {
+    runner.add("ladder: the dialplan is told why", tells_the_dialplan_why(Arc::clone(asterisk)));
+    runner.add(
+        "ladder: a bridge that stops sends new calls back",
+        sends_new_calls_back(Arc::clone(asterisk)),
+    );
+}
+
+async fn tells_the_dialplan_why(asterisk: Arc<Asterisk>) {
+    let service = Service::start().await;
+    service.script("lost", steps("[{close: error}]"));
+    service.script("done", steps("[{close: ok}]"));
+    let (bridge, _refusing) = start(&service).await;
+    for case in CASES {
+        let state = call(&asterisk, &bridge, case.path).await;
+        let variable = |name: &str| state.variables.get(name).map(String::as_str);
+        assert_eq!(variable("AGISTATUS"), Some(case.agi_status), "{}: {state:#?}", case.path);
+        assert_eq!(variable("AGIBRIDGE_STATUS"), case.bridge_status, "{}: {state:#?}", case.path);
+        assert_eq!(
+            variable("AGIBRIDGE_REASON").is_some(),
+            case.bridge_status.is_some(),
+            "{}",
+            case.path
+        );
+        assert_eq!(state.position.as_deref(), Some(case.position), "{}: {state:#?}", case.path);
+    }
+}
+
+async fn sends_new_calls_back(asterisk: Arc<Asterisk>) {
+    let service = Service::start().await;
+    // Once a command was answered, the bridge knows for sure that the service has the call.
+    let mut waiting = service.script("long", steps("[{noop: {}}, {wait_for: hangup}, {end: {}}]"));
+    let (bridge, _refusing) = start(&service).await;
+    let spec = CallSpec::new(&format!("agi://{}/lost?run=long", bridge.agi()), place());
+    let held = Call::begin(&asterisk, &spec).await;
+    held.until(LIMIT, "AGI() runs", |state| state.agi).await;
+    waiting.wait_for(LIMIT, "the call is driven", |log| !log.results().is_empty()).await;
+    bridge.interrupt();
+    waiting.wait_for(LIMIT, "the service is told", |log| log.is_draining()).await;
+
+    let state = call(&asterisk, &bridge, "lost?run=long").await;
+    assert_eq!(state.variables.get("AGISTATUS").map(String::as_str), Some("FAILURE"), "{state:#?}");
+    assert_eq!(
+        state.variables.get("AGIBRIDGE_STATUS").map(String::as_str),
+        Some("DRAINING"),
+        "{state:#?}"
+    );
+    held.hang_up().await;
+    held.wait_until_gone(LIMIT).await;
+    assert!(bridge.wait_until_ended(LIMIT).await.success(), "the bridge ends well");
+}
+
+fn steps(service: &str) -> Vec<ServiceStep> {
+    let text = format!("name: ladder\nservice: {service}\n");
+    scenario::parse(&text, "ladder").unwrap_or_else(|err| panic!("{err}")).service
+}
+
+/// A bridge, and the port at which nobody answers for as long as it is kept.
+async fn start(service: &Service) -> (Bridge, Socket) {
+    let (nobody, refusing) = refused();
+    let mut routes = String::new();
+    for (name, then) in [
+        ("fail", "{next: fail}"),
+        ("announce", "{announce: beep, next: fail}"),
+        ("continue", "{next: continue}"),
+        ("goto", "{goto: {context: ladder, extension: agents, priority: 1}}"),
+        ("hangup", "{next: hangup}"),
+    ] {
+        routes.push_str(&format!(
+            "  - {{name: {name}, path: /{name}, then: {then}, retry_for: 300ms, \
+             services: [{{url: \"grpc://{nobody}\"}}]}}\n"
+        ));
+    }
+    let url = service.url();
+    let configuration = format!(
+        "shutdown: {{linger: 1s}}\ndefaults: {{resume_for: 0s}}\nroutes:\n{routes}  \
+         - {{name: lost, path: /lost, services: [{{url: \"{url}\"}}]}}\n"
+    );
+    let program = Path::new(env!("CARGO_BIN_EXE_agi-bridge"));
+    (Bridge::start(program, &configuration).await, refusing)
+}
+
+/// An address that refuses connections: bound, so that nobody else gets it, and never listening.
+fn refused() -> (SocketAddr, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any.into()).expect("loopback has a free port");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket());
+    (address.expect("it is bound"), socket)
+}
+
+async fn call(asterisk: &Asterisk, bridge: &Bridge, path: &str) -> State {
+    let spec = CallSpec::new(&format!("agi://{}/{path}", bridge.agi()), place());
+    let call = Call::begin(asterisk, &spec).await;
+    call.wait_until_gone(LIMIT).await
+}
