@@ -1,0 +1,71 @@
+//! Processor time and memory as the kernel counts them. Reads `/proc`; knows nothing of calls.
+
+use crate::job::Outcome;
+use std::{fs, time::Instant};
+
+/// The kernel's clock tick: 100 a second on every Linux that Debian builds.
+const TICK_NS: u64 = 10_000_000;
+
+/// Counters at one moment.
+pub(crate) struct Reading {
+    at: Instant,
+    own_ns: u64,
+    watched_ns: Vec<u64>,
+    machine_ns: u64,
+}
+
+impl Reading {
+    /// Of this process, of those watched, and of the machine.
+    pub(crate) fn take(watch: &[u32]) -> Self {
+        Self {
+            at: Instant::now(),
+            own_ns: processor_ns(std::process::id()),
+            watched_ns: watch.iter().map(|&pid| processor_ns(pid)).collect(),
+            machine_ns: machine_busy_ns(),
+        }
+    }
+
+    /// Writes what passed from here to `later` into `outcome`.
+    pub(crate) fn until(&self, later: &Self, outcome: &mut Outcome) {
+        outcome.seconds = later.at.duration_since(self.at).as_secs_f64();
+        outcome.own_ns = later.own_ns.saturating_sub(self.own_ns);
+        outcome.watched_ns = (later.watched_ns.iter().zip(&self.watched_ns))
+            .map(|(after, before)| after.saturating_sub(*before))
+            .collect();
+        let ours = outcome.own_ns + outcome.watched_ns.iter().sum::<u64>();
+        let machine = later.machine_ns.saturating_sub(self.machine_ns);
+        outcome.elsewhere_ns = machine.saturating_sub(ours);
+    }
+}
+
+/// Memory of each process: its proportional set, so that pages shared with others count once.
+pub(crate) fn memory_bytes(watch: &[u32]) -> Vec<i64> {
+    watch.iter().map(|pid| proportional_set_bytes(*pid).unwrap_or(0)).collect()
+}
+
+/// Sums the threads: the scheduler counts them in nanoseconds, the process as a whole only in ticks.
+fn processor_ns(pid: u32) -> u64 {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
+    threads
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
+        .filter_map(|line| line.split(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
+
+fn proportional_set_bytes(pid: u32) -> Option<i64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// User, nice, system, interrupt, soft interrupt and stolen time: all but idling and waiting for disks.
+fn machine_busy_ns() -> u64 {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> =
+        line.split_ascii_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let busy = [0, 1, 2, 5, 6, 7].iter().filter_map(|&index| ticks.get(index)).sum::<u64>();
+    busy * TICK_NS
+}

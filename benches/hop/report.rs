@@ -1,0 +1,193 @@
+//! The table for people and the JSON for machines.
+
+use crate::{
+    cli::Flags,
+    hops,
+    plan::Results,
+    rows::{self, Judged, Row},
+    world::Subject,
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{self, Write},
+};
+
+/// Median, least and most of the runs.
+#[derive(Clone, Copy)]
+struct Spread {
+    median: f64,
+    min: f64,
+    max: f64,
+}
+
+/// Prints what was measured. Fails when calls broke: such figures mean nothing.
+pub(crate) fn print(flags: &Flags, results: &Results) -> anyhow::Result<()> {
+    let rows = rows::chosen(&flags.only);
+    let mut out = io::stdout().lock();
+    if flags.json {
+        serde_json::to_writer_pretty(&mut out, &as_json(&rows, results))?;
+        writeln!(out)?;
+    } else {
+        write_table(&mut out, &rows, results)?;
+    }
+    out.flush()?;
+    anyhow::ensure!(results.complaints.is_empty(), "{}", results.complaints.join("; "));
+    Ok(())
+}
+
+impl Spread {
+    fn of(figures: &[f64]) -> Option<Self> {
+        let mut sorted = figures.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let upper = *sorted.get(sorted.len() / 2)?;
+        let lower = *sorted.get((sorted.len() - 1) / 2)?;
+        Some(Self { median: f64::midpoint(lower, upper), min, max })
+    }
+}
+
+impl Row {
+    /// What is held against the target.
+    fn judged_figures(&self, results: &Results) -> Vec<f64> {
+        match self.judged {
+            Judged::Ratio => self.ratios(results),
+            Judged::Bridge => self.figures(results, Subject::Bridge),
+        }
+    }
+
+    fn is_reached(&self, results: &Results) -> Option<bool> {
+        let judged = Spread::of(&self.judged_figures(results))?;
+        Some(self.target?.is_reached(judged.median))
+    }
+}
+
+fn write_table(out: &mut impl Write, rows: &[Row], results: &Results) -> io::Result<()> {
+    let machine = machine();
+    for name in ["version", "haproxy", "kernel", "cores", "processor"] {
+        let value = machine.get(name).and_then(Value::as_str).unwrap_or("unknown");
+        writeln!(out, "{name:<10} {value}")?;
+    }
+    let (runs, held, elsewhere) = (results.runs, results.held, elsewhere(results));
+    writeln!(
+        out,
+        "runs       {runs} interleaved, medians below; {held} calls in the row of held calls"
+    )?;
+    writeln!(out, "elsewhere  {elsewhere:.0} % of a core was taken by other processes\n")?;
+
+    let columns = Subject::ALL.map(|subject| format!("{:>9}", subject.name())).join(" ");
+    writeln!(
+        out,
+        "{:<10} {:<34} {:<12} {columns} {:>15} {:>15} {:>8} {:>5}",
+        "row", "what", "unit", "bridge/haproxy", "min..max", "target", "shape"
+    )?;
+    for row in rows {
+        write_row(out, row, results)?;
+    }
+    writeln!(
+        out,
+        "\nThe ratio is that of each run, its median, least and most. `shape` is what a prototype of the same shape did.\n\
+         memory, cpu-5000 and abuse-* are judged by the bridge's own figure; the range is that figure's."
+    )
+}
+
+fn write_row(out: &mut impl Write, row: &Row, results: &Results) -> io::Result<()> {
+    let columns = Subject::ALL
+        .map(|subject| {
+            let spread = Spread::of(&row.figures(results, subject));
+            spread.map_or_else(|| format!("{:>9}", "-"), |it| format!("{:>9}", short(it.median)))
+        })
+        .join(" ");
+    let ratio =
+        Spread::of(&row.ratios(results)).map_or_else(|| "-".to_owned(), |it| short(it.median));
+    let range = Spread::of(&row.judged_figures(results))
+        .map_or_else(|| "-".to_owned(), |it| format!("{}..{}", short(it.min), short(it.max)));
+    let target = row.target.map_or(String::new(), rows::Target::words);
+    let shape = row.prototype.map_or(String::new(), |figure| format!("{figure:.2}"));
+    let verdict = match row.is_reached(results) {
+        Some(true) => "reached",
+        Some(false) => "MISSED",
+        None => "",
+    };
+    writeln!(
+        out,
+        "{:<10} {:<34} {:<12} {columns} {ratio:>15} {range:>15} {target:>8} {shape:>5} {verdict}",
+        row.id, row.title, row.unit
+    )
+}
+
+fn as_json(rows: &[Row], results: &Results) -> Value {
+    let rows: Vec<Value> = rows.iter().map(|row| row_as_json(row, results)).collect();
+    json!({
+        "bench": "hop",
+        "command": std::env::args().collect::<Vec<_>>(),
+        "machine": machine(),
+        "runs": results.runs,
+        "held_calls": results.held,
+        "seconds": results.seconds,
+        "elsewhere_percent_of_a_core": elsewhere(results),
+        "complaints": results.complaints,
+        "rows": rows,
+    })
+}
+
+fn row_as_json(row: &Row, results: &Results) -> Value {
+    let subjects: serde_json::Map<String, Value> = Subject::ALL
+        .into_iter()
+        .map(|subject| (subject.name().to_owned(), spread_as_json(&row.figures(results, subject))))
+        .filter(|(_, spread)| !spread.is_null())
+        .collect();
+    json!({
+        "row": row.id,
+        "what": row.title,
+        "unit": row.unit,
+        "subjects": subjects,
+        "bridge_to_haproxy": spread_as_json(&row.ratios(results)),
+        "judged": match row.judged { Judged::Ratio => "bridge_to_haproxy", Judged::Bridge => "bridge" },
+        "target": row.target.map(rows::Target::words),
+        "prototype": row.prototype,
+        "reached": row.is_reached(results),
+    })
+}
+
+fn spread_as_json(figures: &[f64]) -> Value {
+    Spread::of(figures).map_or(
+        Value::Null,
+        |it| json!({ "median": it.median, "min": it.min, "max": it.max, "runs": figures }),
+    )
+}
+
+fn machine() -> Value {
+    let first_line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = processors
+        .lines()
+        .find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim()));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    json!({
+        "version": concat!("agi-bridge ", env!("CARGO_PKG_VERSION")),
+        "haproxy": hops::haproxy_version().unwrap_or_else(|| {
+            "not installed, its column is empty (Debian: apt-get install haproxy)".to_owned()
+        }),
+        "kernel": first_line("/proc/sys/kernel/osrelease"),
+        "cores": cores.to_string(),
+        "processor": processor.unwrap_or("unknown"),
+    })
+}
+
+/// What the rest of the machine did meanwhile, in percent of one core: the median over all measurements.
+fn elsewhere(results: &Results) -> f64 {
+    let shares: Vec<f64> = (results.outcomes.values().flatten())
+        .map(|outcome| outcome.elsewhere_ns as f64 / 1e7 / outcome.seconds)
+        .collect();
+    Spread::of(&shares).map_or(0.0, |it| it.median)
+}
+
+/// Three or four digits that matter.
+fn short(figure: f64) -> String {
+    match figure.abs() {
+        size if size >= 100.0 => format!("{figure:.0}"),
+        size if size >= 10.0 => format!("{figure:.1}"),
+        _ => format!("{figure:.2}"),
+    }
+}

@@ -1,0 +1,207 @@
+//! The rows of the table: how each figure comes from what was measured, and what it should be.
+
+use crate::{
+    job::Outcome,
+    plan::{Load, Results},
+    world::Subject,
+};
+
+/// A line of the table.
+pub(crate) struct Row {
+    /// What `--only` takes.
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) unit: &'static str,
+    /// The load that it is taken from, and the one that it is compared with.
+    load: Load,
+    base: Option<Load>,
+    figure: Figure,
+    pub(crate) judged: Judged,
+    pub(crate) target: Option<Target>,
+    /// What the prototype of the bridge's shape did.
+    pub(crate) prototype: Option<f64>,
+}
+
+/// What is held against the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// The bridge's figure over HAProxy's of the same run.
+    Ratio,
+    /// The bridge's figure itself.
+    Bridge,
+}
+
+/// What is good enough.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+#[derive(Clone, Copy)]
+enum Figure {
+    Commands,
+    Calls,
+    CommandCost,
+    CallCost,
+    Half,
+    Tail,
+    Memory,
+    LoadBusy,
+}
+
+/// Every row, in the order of the table.
+pub(crate) fn all() -> Vec<Row> {
+    use Figure::{CallCost, Calls, CommandCost, Commands, Half, LoadBusy, Memory, Tail};
+    use Target::{AtLeast, AtMost};
+    let steady = Load::Steady;
+    vec![
+        row("rate-1", "commands, 1 call", "/s", steady(1), Commands),
+        row("rate-100", "commands, 100 calls", "/s", steady(100), Commands).to(AtLeast(1.05), 1.08),
+        row("rate-1000", "commands, 1,000 calls", "/s", steady(1_000), Commands)
+            .to(AtLeast(1.25), 1.39),
+        row("cpu-100", "CPU of the hop, 100 calls", "us/command", steady(100), CommandCost)
+            .to(AtMost(0.80), 0.72),
+        row("cpu-1000", "CPU of the hop, 1,000 calls", "us/command", steady(1_000), CommandCost)
+            .to(AtMost(0.65), 0.57),
+        row("calls", "calls of five, 100 at once", "/s", Load::Calls, Calls)
+            .to(AtLeast(0.95), 1.02),
+        row("calls-cpu", "CPU of the hop", "us/call", Load::Calls, CallCost).to(AtMost(0.95), 0.80),
+        row("turn-p50", "turn time p50, 100 calls", "us", steady(100), Half),
+        row("turn-p99", "turn time p99, 100 calls", "us", steady(100), Tail).to(AtMost(1.0), 0.82),
+        row("one-core", "turn time p50, 1 call, 1 core", "us", Load::OneCore, Half)
+            .to(AtMost(1.30), 1.21),
+        row("memory", "memory of the hop, held calls", "KiB/call", Load::Held, Memory)
+            .to(AtMost(20.0), 18.0)
+            .of_the_bridge(None),
+        row("cpu-5000", "CPU a command, 5,000 to 100 calls", "times", steady(5_000), CommandCost)
+            .target(AtMost(1.6))
+            .of_the_bridge(Some(steady(100))),
+        row("abuse-p50", "turn time p50, abused to quiet", "times", Load::Abused, Half)
+            .of_the_bridge(Some(Load::Paced)),
+        row("abuse-p99", "turn time p99, abused to quiet", "times", Load::Abused, Tail)
+            .of_the_bridge(Some(Load::Paced)),
+        row("load-100", "load generator busy, 100 calls", "% of a core", steady(100), LoadBusy),
+        row(
+            "load-1000",
+            "load generator busy, 1,000 calls",
+            "% of a core",
+            steady(1_000),
+            LoadBusy,
+        ),
+    ]
+}
+
+/// The rows whose name begins with one of `only`; all when there is none.
+pub(crate) fn chosen(only: &[String]) -> Vec<Row> {
+    let wanted = |row: &Row| only.is_empty() || only.iter().any(|name| row.id.starts_with(name));
+    all().into_iter().filter(wanted).collect()
+}
+
+/// The loads that those rows need.
+pub(crate) fn loads(only: &[String]) -> anyhow::Result<Vec<Load>> {
+    let mut loads: Vec<Load> =
+        chosen(only).iter().flat_map(|row| [Some(row.load), row.base]).flatten().collect();
+    loads.sort_unstable();
+    loads.dedup();
+    if loads.is_empty() {
+        let names: Vec<&str> = all().iter().map(|row| row.id).collect();
+        anyhow::bail!("no such row; there are: {}", names.join(", "));
+    }
+    Ok(loads)
+}
+
+fn row(
+    id: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    load: Load,
+    figure: Figure,
+) -> Row {
+    let judged = Judged::Ratio;
+    Row { id, title, unit, load, base: None, figure, judged, target: None, prototype: None }
+}
+
+impl Row {
+    fn to(self, target: Target, prototype: f64) -> Self {
+        Self { target: Some(target), prototype: Some(prototype), ..self }
+    }
+
+    fn target(self, target: Target) -> Self {
+        Self { target: Some(target), ..self }
+    }
+
+    fn of_the_bridge(self, base: Option<Load>) -> Self {
+        Self { judged: Judged::Bridge, base, ..self }
+    }
+
+    /// A subject's figures. Empty where it was not measured.
+    pub(crate) fn figures(&self, results: &Results, subject: Subject) -> Vec<f64> {
+        self.by_run(results, subject).into_iter().flatten().collect()
+    }
+
+    /// The bridge's figure over HAProxy's of the same run.
+    pub(crate) fn ratios(&self, results: &Results) -> Vec<f64> {
+        let bridge = self.by_run(results, Subject::Bridge);
+        let haproxy = self.by_run(results, Subject::Haproxy);
+        bridge
+            .iter()
+            .zip(haproxy)
+            .filter_map(|(bridge, haproxy)| Some((*bridge)? / haproxy?))
+            .collect()
+    }
+
+    /// `None` for a run in which calls broke.
+    fn by_run(&self, results: &Results, subject: Subject) -> Vec<Option<f64>> {
+        let of = |load| results.outcomes.get(&(load, subject)).map_or(&[][..], Vec::as_slice);
+        let figure = |outcome| self.figure.of(outcome, results.held);
+        let figures = of(self.load).iter().map(figure);
+        let Some(base) = self.base else { return figures.collect() };
+        figures
+            .zip(of(base).iter().map(figure))
+            .map(|(figure, base)| Some(figure? / base?))
+            .collect()
+    }
+}
+
+impl Target {
+    pub(crate) fn is_reached(self, figure: f64) -> bool {
+        match self {
+            Self::AtLeast(bound) => figure >= bound,
+            Self::AtMost(bound) => figure <= bound,
+        }
+    }
+
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::AtLeast(bound) => format!(">= {bound:.2}"),
+            Self::AtMost(bound) => format!("<= {bound:.2}"),
+        }
+    }
+}
+
+impl Figure {
+    /// `None` where there is no hop to speak of, nothing came through it, or calls broke: how fast a hop loses
+    /// calls is of no interest.
+    fn of(self, outcome: &Outcome, held: usize) -> Option<f64> {
+        if outcome.errors > 0 {
+            return None;
+        }
+        let seconds = outcome.seconds;
+        let hop_us = || match outcome.watched_ns.as_slice() {
+            [hop, _behind] => Some(*hop as f64 / 1e3),
+            _ => None,
+        };
+        let figure = match self {
+            Self::Commands => outcome.turns as f64 / seconds,
+            Self::Calls => outcome.calls as f64 / seconds,
+            Self::CommandCost => hop_us()? / outcome.turns as f64,
+            Self::CallCost => hop_us()? / outcome.calls as f64,
+            Self::Half => outcome.p50_ns as f64 / 1e3,
+            Self::Tail => outcome.p99_ns as f64 / 1e3,
+            Self::Memory => *outcome.grown_bytes.first()? as f64 / 1024.0 / held as f64,
+            Self::LoadBusy => outcome.own_ns as f64 / 1e7 / seconds,
+        };
+        figure.is_finite().then_some(figure)
+    }
+}
