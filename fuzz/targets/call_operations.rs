@@ -1,0 +1,383 @@
+//! Any history of a call: it does not panic, keeps one line at a time at Asterisk, answers every command once and in order,
+//! and ends by its own deadlines.
+
+#![no_main]
+
+use agi_bridge::{
+    agi::Limits,
+    call::{Action, Call, Loss, LossKind, Settings},
+    proto::{
+        self, CallControl, CancelCommand, EndCall, Exec, GetData, GetVariable, Noop, SetVariable,
+        StreamFile, WaitForDigit, call_control::Control, call_event::Event,
+        command::Command as Kind,
+    },
+    route::{Next, Policy, Quiet, Then},
+};
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use prost::Message;
+use std::{collections::VecDeque, time::Duration};
+
+const OPERATIONS_MAX: usize = 200;
+/// What one wait counts in.
+const WAIT: Duration = Duration::from_millis(100);
+/// Longer than all waits of a history together: no limit of the call's own ends it on the way.
+const CALL_MAX: Duration = Duration::from_secs(7_200);
+
+#[derive(Debug, Arbitrary)]
+enum Operation {
+    Opened,
+    OpenFailed,
+    Command {
+        kind: Sample,
+        id: Id,
+        requires_success: bool,
+        timeout: Option<u8>,
+    },
+    /// As the stream brings it.
+    Control(Vec<u8>),
+    Cancel(u8),
+    End,
+    ServiceDone,
+    ServiceLost,
+    Reply(Manner),
+    Hangup {
+        told: bool,
+    },
+    Bytes(Vec<u8>),
+    Closed,
+    Operator,
+    Drain,
+    Drained,
+    Wait(u8),
+}
+
+#[derive(Debug, Arbitrary)]
+enum Sample {
+    Noop,
+    StreamFile,
+    GetData,
+    GetVariable,
+    SetVariable(String, String),
+    Exec(String, Vec<String>),
+    WaitForDigit,
+    None,
+}
+
+#[derive(Debug, Arbitrary)]
+enum Id {
+    Next,
+    Low(u8),
+}
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum Manner {
+    Success,
+    Minus,
+    Timeout,
+    Unknown,
+    Usage,
+}
+
+fuzz_target!(|operations: Vec<Operation>| {
+    let mut world = World::new();
+    for operation in operations.iter().take(OPERATIONS_MAX) {
+        world.apply(operation);
+    }
+    world.forced = true;
+    world.wait(2 * CALL_MAX);
+    assert!(world.closed, "the call never ended");
+    assert!(world.call.outcome().is_some());
+});
+
+/// A call, and what is around it.
+struct World {
+    call: Call,
+    now: Duration,
+    /// No service is sought any more.
+    opened: bool,
+    /// The service's stream is open.
+    attached: bool,
+    last_id: u32,
+    /// Commands without a result, oldest first.
+    asked: VecDeque<u32>,
+    /// The line at Asterisk.
+    line: Option<Vec<u8>>,
+    dead: bool,
+    told: bool,
+    hangups: usize,
+    ended: bool,
+    half_closed: bool,
+    closed: bool,
+    /// Somebody made the bridge speak before the reply was there, or replies can no longer be told apart.
+    forced: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            call: Call::new(settings(), Duration::ZERO),
+            now: Duration::ZERO,
+            opened: false,
+            attached: false,
+            last_id: 0,
+            asked: VecDeque::new(),
+            line: None,
+            dead: false,
+            told: false,
+            hangups: 0,
+            ended: false,
+            half_closed: false,
+            closed: false,
+            forced: false,
+        }
+    }
+
+    fn apply(&mut self, operation: &Operation) {
+        self.now += Duration::from_micros(10);
+        let now = self.now;
+        match operation {
+            Operation::Opened if !self.opened => {
+                self.opened = true;
+                self.attached = true;
+                self.call.handle_opened(now);
+            }
+            Operation::OpenFailed if !self.opened => {
+                self.opened = true;
+                self.call.handle_open_failed("nobody", now);
+            }
+            Operation::Opened | Operation::OpenFailed => {}
+            Operation::Command { kind, id, requires_success, timeout } => {
+                let id = match id {
+                    Id::Next => self.last_id.saturating_add(1),
+                    Id::Low(id) => u32::from(*id),
+                };
+                let timeout = timeout
+                    .map(|seconds| pbjson_types::Duration { seconds: seconds.into(), nanos: 0 });
+                let (command, requires_success) = (kind.command(), *requires_success);
+                let command =
+                    proto::Command { id, command, requires_success, timeout, ..Default::default() };
+                self.say(CallControl { control: Some(Control::Command(command)) });
+            }
+            Operation::Control(bytes) => {
+                if let Ok(control) = CallControl::decode(bytes.as_slice()) {
+                    self.say(control);
+                }
+            }
+            Operation::Cancel(id) => {
+                let cancel = CancelCommand { id: u32::from(*id), interrupt: false };
+                self.say(CallControl { control: Some(Control::Cancel(cancel)) });
+            }
+            Operation::End => {
+                self.say(CallControl { control: Some(Control::End(EndCall::default())) })
+            }
+            Operation::ServiceDone if self.attached => {
+                self.detach();
+                self.call.handle_service_done(now);
+            }
+            Operation::ServiceLost if self.attached => {
+                self.detach();
+                let loss = Loss { kind: LossKind::Broken, detail: "gone".to_owned() };
+                self.call.handle_service_lost(&loss, now);
+            }
+            Operation::ServiceDone | Operation::ServiceLost => {}
+            Operation::Reply(manner) => self.reply(*manner),
+            Operation::Hangup { told } if !self.dead => {
+                self.dead = true;
+                self.told = *told;
+                if *told && self.line.is_none() {
+                    self.call.handle_asterisk(b"HANGUP\n", now);
+                }
+            }
+            Operation::Hangup { .. } => {}
+            Operation::Bytes(bytes) => {
+                self.forced = true;
+                self.call.handle_asterisk(bytes, now);
+            }
+            Operation::Closed => self.call.handle_asterisk_closed(now),
+            Operation::Operator => {
+                self.forced = true;
+                self.call.handle_operator(now);
+            }
+            Operation::Drain => self.call.handle_drain(pbjson_types::Timestamp::default(), now),
+            Operation::Drained => {
+                self.forced = true;
+                self.call.handle_drained(now);
+            }
+            Operation::Wait(count) => self.wait(WAIT * u32::from(*count)),
+        }
+        self.act();
+    }
+
+    /// The service says something, if it is there.
+    fn say(&mut self, control: CallControl) {
+        if !self.attached {
+            return;
+        }
+        if let Some(Control::Command(command)) = &control.control {
+            self.asked.push_back(command.id);
+            self.last_id = self.last_id.max(command.id);
+            // A line of the service's own making may be answered by more, or less, than one reply.
+            self.forced |= matches!(command.command, Some(Kind::Raw(_)));
+        }
+        self.call.handle_control(control, self.now);
+    }
+
+    fn detach(&mut self) {
+        self.attached = false;
+        self.asked.clear();
+    }
+
+    /// Asterisk answers, as much of it as a call sees.
+    fn reply(&mut self, manner: Manner) {
+        let Some(line) = self.line.take() else { return };
+        let mut reply = reply_to(&line, self.dead, manner);
+        if std::mem::take(&mut self.told) && self.hangups == 0 {
+            reply.extend_from_slice(b"HANGUP\n");
+        }
+        let (head, tail) = reply.split_at(reply.len() / 2);
+        self.call.handle_asterisk(head, self.now);
+        self.act();
+        self.call.handle_asterisk(tail, self.now);
+    }
+
+    /// Time passes, and every deadline on the way is kept.
+    fn wait(&mut self, span: Duration) {
+        let until = self.now + span;
+        self.act();
+        while let Some(at) = self.call.poll_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.call.handle_timeout(self.now);
+            self.act();
+            let next = self.call.poll_timeout();
+            assert!(next.is_none_or(|next| next > self.now), "not met: {next:?}");
+        }
+        self.now = until;
+    }
+
+    /// Takes all that the call asks for.
+    fn act(&mut self) {
+        while let Some(action) = self.call.poll_action() {
+            assert!(!self.closed, "after Close: {action:?}");
+            match action {
+                Action::Write(bytes) => self.written(&bytes),
+                Action::Event(event) | Action::Result { event, .. } => {
+                    self.told(event.event.expect("an event says something"));
+                }
+                Action::FinishService => self.detach(),
+                Action::DropService => {
+                    self.opened = true; // an attempt that is under way is given up
+                    self.detach();
+                }
+                Action::HalfClose => self.half_closed = true,
+                Action::Close => self.closed = true,
+            }
+        }
+        assert_eq!(self.call.is_ended(), self.closed);
+        assert_eq!(self.call.poll_timeout().is_none(), self.closed, "a wait without a deadline");
+    }
+
+    fn written(&mut self, bytes: &[u8]) {
+        assert!(!self.half_closed, "written after the half-close");
+        assert_eq!(bytes.last(), Some(&b'\n'), "no whole line");
+        assert!(!bytes.contains(&0) && !bytes.contains(&b'\r'));
+        if self.call.outcome().is_some() {
+            return; // the last words: nothing is waited for any more
+        }
+        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 1, "not one line");
+        if !self.forced {
+            assert_eq!(self.line, None, "a command is at Asterisk");
+        }
+        self.line = Some(bytes.to_vec());
+    }
+
+    fn told(&mut self, event: Event) {
+        assert!(!self.ended, "after CallEnded: {event:?}");
+        match event {
+            Event::Result(result) => {
+                assert_eq!(self.asked.pop_front(), Some(result.id), "one result each, in order");
+                assert!(result.outcome.is_some());
+            }
+            Event::Hangup(_) => {
+                self.hangups += 1;
+                assert_eq!(self.hangups, 1);
+            }
+            Event::Ended(_) => {
+                self.ended = true;
+                assert!(self.asked.is_empty(), "unanswered: {:?}", self.asked);
+            }
+            Event::Progress(_) | Event::Started(_) | Event::Draining(_) | Event::Heartbeat(_) => {}
+        }
+    }
+}
+
+impl Sample {
+    fn command(&self) -> Option<Kind> {
+        Some(match self {
+            Self::Noop => Kind::Noop(Noop { text: "x".to_owned() }),
+            Self::StreamFile => {
+                Kind::StreamFile(StreamFile { file: "beep".to_owned(), ..StreamFile::default() })
+            }
+            Self::GetData => {
+                Kind::GetData(GetData { file: "beep".to_owned(), ..GetData::default() })
+            }
+            Self::GetVariable => Kind::GetVariable(GetVariable { name: "X".to_owned() }),
+            Self::SetVariable(name, value) => {
+                Kind::SetVariable(SetVariable { name: name.clone(), value: value.clone() })
+            }
+            Self::Exec(application, arguments) => {
+                Kind::Exec(Exec { application: application.clone(), arguments: arguments.clone() })
+            }
+            Self::WaitForDigit => Kind::WaitForDigit(WaitForDigit::default()),
+            Self::None => return None,
+        })
+    }
+}
+
+fn reply_to(line: &[u8], dead: bool, manner: Manner) -> Vec<u8> {
+    let line = String::from_utf8_lossy(line);
+    let line = line.trim_end_matches('\n');
+    let dead_safe =
+        ["NOOP", "EXEC", "SET VARIABLE", "GET ", "VERBOSE", "DATABASE", "ASYNCAGI", "SPEECH"];
+    if let Some(expression) =
+        line.strip_prefix("GET FULL VARIABLE \"").and_then(|rest| rest.strip_suffix('"'))
+    {
+        let text = expression.replace("${X}", "val)\nHANGUP\nue");
+        return format!("200 result=1 ({text})\n").into_bytes();
+    }
+    if dead && !dead_safe.iter().any(|word| line.starts_with(word)) {
+        return b"511 Command Not Permitted on a dead channel or intercept routine\n".to_vec();
+    }
+    match manner {
+        _ if line == "CHANNEL STATUS" => "200 result=6\n",
+        Manner::Success => "200 result=0\n",
+        Manner::Minus => "200 result=-1\n",
+        Manner::Timeout => "200 result=12 (timeout)\n",
+        Manner::Unknown => "510 Invalid or unknown command\n",
+        Manner::Usage => "520-Invalid command syntax.  Proper usage follows:\nsome words\n520 End of proper usage.\n",
+    }
+    .as_bytes()
+    .to_vec()
+}
+
+fn settings() -> Settings {
+    Settings {
+        policy: Policy {
+            connect_timeout: Duration::from_secs(1),
+            retry_for: Duration::from_secs(3),
+            quiet_limit: Duration::from_secs(2),
+            quiet: Quiet::Ringing,
+            resume_for: Duration::ZERO,
+            journal_results: 32,
+            checkpoint_limit: 64,
+            hangup_grace: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(300),
+            max_queued_commands: 4,
+            max_call_duration: CALL_MAX,
+            then: Then { announce: Some("sorry".to_owned()), next: Next::Fail },
+        },
+        limits: Limits { line_bytes_max: 8190 },
+        reply_bytes_max: 1 << 16,
+        random: || 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
+    }
+}
