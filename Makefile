@@ -1,0 +1,78 @@
+# agi-bridge: what a person or CI runs here. `make` alone lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BUF_VERSION := 1.75.0
+DENY_VERSION := 0.20.2
+
+# Tools are kept outside the tree, one folder a version.
+TOOLS := $(or $(AGIBRIDGE_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/agi-bridge-tools)
+BUF := $(TOOLS)/buf-$(BUF_VERSION)/node_modules/.bin/buf
+DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+
+CARGO ?= cargo
+FUZZ_SECONDS ?= 30
+
+.PHONY: help
+help: ## lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: demo
+demo: ## a whole call on the terminal: bridge, service and simulated caller
+	$(CARGO) run --quiet -- demo
+
+.PHONY: test
+test: ## all tests, those with a real Asterisk included (Debian, root)
+	@scripts/check-lab-host.sh
+	$(MAKE) lab
+	$(CARGO) test --workspace --features lab
+
+.PHONY: lab
+lab: ## a real Asterisk for the tests, in a cached folder (Debian, root)
+	@scripts/check-lab-host.sh
+	tests/asterisk/setup.sh
+
+.PHONY: bench
+bench: ## ratios against the floors (BENCH_ARGS=--json for machines)
+	$(CARGO) bench --bench hop -- $(BENCH_ARGS)
+
+.PHONY: fuzz
+fuzz: ## what reads strangers' bytes, FUZZ_SECONDS each (30); nightly Rust and cargo-fuzz
+	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: check
+check: fmt clippy doc proto deny ## everything that reads the code without running it
+
+.PHONY: fmt
+fmt: ## formatting
+	$(CARGO) fmt --all --check
+
+.PHONY: clippy
+clippy: ## lints, warnings as errors
+	$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+.PHONY: doc
+doc: ## documentation, warnings as errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --all-features --no-deps --document-private-items --locked
+
+.PHONY: proto
+proto: $(BUF) ## the contract: lint, and nothing broken since PROTO_BASE
+	scripts/check-proto.sh $(BUF)
+
+.PHONY: deny
+deny: $(DENY) ## dependencies: licences, sources, bans, advisories
+	scripts/check-deny.sh $(DENY)
+
+# The package of npm carries the program itself, so nothing else is downloaded.
+$(BUF):
+	npm install --prefix $(TOOLS)/buf-$(BUF_VERSION) --ignore-scripts --no-fund --no-audit --loglevel=error \
+		@bufbuild/buf@$(BUF_VERSION) </dev/null
+	test -x $@
+
+$(DENY):
+	CARGO_TARGET_DIR=$(TOOLS)/build $(CARGO) install --quiet --locked --root $(TOOLS)/cargo-deny-$(DENY_VERSION) \
+		--version $(DENY_VERSION) cargo-deny </dev/null
+	rm -rf $(TOOLS)/build
