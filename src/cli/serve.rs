@@ -11,7 +11,7 @@ use anyhow::Context;
 use std::{ffi::OsString, path::Path, process::ExitCode, sync::Arc};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
 };
 use tracing::{error, info, warn};
@@ -98,15 +98,18 @@ async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow:
 
 /// SIGTERM, as Kubernetes and systemd send it, and ctrl-c.
 struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    /// Held so that SIGHUP never ends the process: not before the configuration is watched, and not during the drain.
+    _hangup: Signal,
 }
 
 impl Signals {
     fn listen() -> anyhow::Result<Self> {
         let terminate = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
         let interrupt = signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?;
-        Ok(Self { terminate, interrupt })
+        let hangup = signal(SignalKind::hangup()).context("cannot listen to SIGHUP")?;
+        Ok(Self { terminate, interrupt, _hangup: hangup })
     }
 
     async fn next(&mut self) {
