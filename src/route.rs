@@ -45,12 +45,8 @@ pub struct When {
 pub struct Service {
     /// As written, for logs and metrics: `grpc://host:port`.
     pub url: Arc<str>,
-    /// A name or an address, without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Set for `grpcs://`.
-    pub tls: Option<Tls>,
+    /// What it is, and where.
+    pub target: Target,
     /// Sent as `authorization: Bearer …`.
     pub token: Option<Secret>,
     /// Further metadata, names in lower case.
@@ -59,13 +55,80 @@ pub struct Service {
     pub weight: Option<u32>,
     /// Calls that one connection carries at most; the peer's own limit holds too.
     pub max_streams_per_connection: u32,
-    /// HTTP/2 ping after so long without traffic on a connection that has calls.
+    /// HTTP/2 ping after so long without traffic on a connection that has calls; a WebSocket is pinged at this interval.
     pub keepalive_interval: Duration,
     /// The connection is dead when a ping is not answered for so long.
     pub keepalive_timeout: Duration,
+    /// Of a script: how many of it run at once.
+    pub max_processes: u32,
 }
 
-/// How a `grpcs://` service is checked, and how the bridge shows who it is.
+impl Service {
+    /// Where it is dialled; none for one that dials in, or runs here.
+    pub fn remote(&self) -> Option<&Remote> {
+        match &self.target {
+            Target::Grpc(remote)
+            | Target::WebSocket { remote, .. }
+            | Target::FastAgi { remote, .. } => Some(remote),
+            Target::Worker { .. } | Target::Script { .. } => None,
+        }
+    }
+}
+
+/// What drives a call, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `grpc://`, `grpcs://`: a server that implements `CallService`.
+    Grpc(Remote),
+    /// `ws://`, `wss://`: the same over WebSocket.
+    WebSocket {
+        /// The server.
+        remote: Remote,
+        /// Path and query of the request, with the leading `/`.
+        path: String,
+    },
+    /// `worker://group`: whoever dialled in for this group.
+    Worker {
+        /// As workers and routes name it.
+        group: Arc<str>,
+    },
+    /// `agi://`: an existing FastAGI server.
+    FastAgi {
+        /// The server.
+        remote: Remote,
+        /// Path, with the leading `/`, that stands in the prelude instead of the call's own; none: the prelude is passed on as it is.
+        path: Option<String>,
+    },
+    /// `exec:`: an existing AGI script.
+    Script {
+        /// The program, an absolute path.
+        program: PathBuf,
+    },
+}
+
+/// A place in the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// A name or an address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Set where the connection is encrypted.
+    pub tls: Option<Tls>,
+}
+
+impl Remote {
+    /// As a URL has it: `host:port`, an IPv6 address in brackets.
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// How a `grpcs://` or `wss://` service is checked, and how the bridge shows who it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file with the authorities to trust; unset: the system's.
@@ -175,15 +238,14 @@ mod tests {
     pub(super) fn route(name: &str, path: &str) -> Route {
         let service = Service {
             url: "grpc://h:1".into(),
-            host: "h".into(),
-            port: 1,
-            tls: None,
+            target: Target::Grpc(Remote { host: "h".into(), port: 1, tls: None }),
             token: None,
             headers: Vec::new(),
             weight: None,
             max_streams_per_connection: 100,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
+            max_processes: 100,
         };
         Route {
             name: name.into(),

@@ -1,21 +1,17 @@
-//! Links to services: where they are, how they are reached, and one stream for each call. Knows nothing of AGI,
-//! nor of what the messages mean.
+//! Links to services: where they are, how they are reached, and one stream for each call. Knows nothing of what the
+//! messages mean.
 //!
 //! A [`Directory`] for the process knows the addresses; an [`Upstreams`] for each core has connections of its own to
 //! them, and opens a [`Link`] for a call. Only opening a link touches what cores share.
 
 mod address;
 mod backoff;
-mod connection;
 mod directory;
 mod error;
-mod health;
+mod grpc;
 mod io;
 mod link;
 mod opening;
-mod pool;
-mod request;
-mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -26,10 +22,11 @@ pub use error::{Attempt, AttemptError, Exhausted, Failure, Lost, Phase, SendErro
 pub use link::Link;
 
 use crate::{
+    agi::Prelude,
     proto::CallEvent,
     route::{Policy, Service},
 };
-use pool::Pools;
+use grpc::Pools;
 use std::{fmt, sync::Arc};
 
 /// The connections of one core. To be used on one current-thread runtime: the tasks of its connections run there.
@@ -47,6 +44,8 @@ pub struct Opening {
     pub started: CallEvent,
     /// How many events may wait in the link when the service does not read.
     pub capacity: usize,
+    /// What Asterisk said first, for services that speak AGI themselves.
+    pub prelude: Arc<Prelude>,
 }
 
 impl Upstreams {

@@ -1,7 +1,7 @@
 //! The configuration in force, as YAML in the form of the file: every default filled in, secrets masked.
 
 use super::{AgiConfig, Config, LogConfig, file::NextWord, units, value::Choice};
-use crate::route::{Next, Policy, Quiet, Route, Service, Then, Tls, When};
+use crate::route::{Next, Policy, Quiet, Route, Service, Target, Then, Tls, When};
 use serde_json::{Map, Value, json};
 use std::{path::PathBuf, time::Duration};
 
@@ -94,6 +94,9 @@ fn when(when: &When) -> Value {
 }
 
 fn service(service: &Service) -> Value {
+    let is_grpc = matches!(service.target, Target::Grpc(_));
+    let is_http = is_grpc || matches!(service.target, Target::WebSocket { .. });
+    let is_script = matches!(service.target, Target::Script { .. });
     let headers: Map<String, Value> =
         service.headers.iter().map(|(name, _)| (name.clone(), MASK.into())).collect();
     sparse([
@@ -101,15 +104,15 @@ fn service(service: &Service) -> Value {
         ("weight", service.weight.map(Value::from)),
         ("token", service.token.as_ref().map(|_| MASK.into())),
         ("headers", (!headers.is_empty()).then_some(Value::Object(headers))),
-        ("tls", service.tls.as_ref().map(tls)),
-        ("max_streams_per_connection", Some(service.max_streams_per_connection.into())),
-        (
-            "keepalive",
-            Some(
-                json!({"interval": span(service.keepalive_interval), "timeout": span(service.keepalive_timeout)}),
-            ),
-        ),
+        ("tls", service.remote().and_then(|remote| remote.tls.as_ref()).map(tls)),
+        ("max_streams_per_connection", is_grpc.then(|| service.max_streams_per_connection.into())),
+        ("keepalive", is_http.then(|| keepalive(service))),
+        ("max_processes", is_script.then(|| service.max_processes.into())),
     ])
+}
+
+fn keepalive(service: &Service) -> Value {
+    json!({"interval": span(service.keepalive_interval), "timeout": span(service.keepalive_timeout)})
 }
 
 fn tls(tls: &Tls) -> Value {

@@ -163,17 +163,19 @@ section! {
         token: SecretText;
         /// Further metadata for every stream.
         headers: Names<SecretText>;
-        /// For `grpcs://`.
+        /// For `grpcs://` and `wss://`.
         tls: Tls;
-        /// Calls that one connection carries at most. Default 100.
+        /// Calls that one connection of `grpc://` carries at most. Default 100.
         max_streams_per_connection: Number<1, 10_000>;
         /// Finds dead connections.
         keepalive: Keepalive;
+        /// Of an `exec:` script: how many of it run at once, over all calls. Default 100.
+        max_processes: Number<1, 100_000>;
     }
 }
 
 section! {
-    /// How a `grpcs://` service is checked, and how the bridge shows who it is.
+    /// How a `grpcs://` or `wss://` service is checked, and how the bridge shows who it is.
     struct Tls {
         /// PEM file with the authorities to trust. Default: the system's.
         ca: FilePath;

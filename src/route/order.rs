@@ -49,14 +49,14 @@ fn below(state: &mut u64, bound: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::tests::route;
+    use crate::route::{Remote, Target, tests::route};
     use proptest::prelude::*;
 
     fn weighted(weights: &[Option<u32>]) -> Route {
         let mut route = route("r", "/");
         let first = Service::clone(&route.services[0]);
         let service = |(port, weight): (u16, &Option<u32>)| Service {
-            port,
+            target: Target::Grpc(Remote { host: "h".into(), port, tls: None }),
             weight: *weight,
             ..first.clone()
         };
@@ -65,7 +65,8 @@ mod tests {
     }
 
     fn ports(route: &Route, random: u64) -> Vec<u16> {
-        route.order(random).iter().map(|service| service.port).collect()
+        let port = |service: &Arc<Service>| service.remote().expect("it is remote").port;
+        route.order(random).iter().map(port).collect()
     }
 
     #[test]

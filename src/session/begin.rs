@@ -186,8 +186,8 @@ async fn drive(
             request.query,
         ),
         capacity: 2 * route.policy.max_queued_commands as usize + 16,
+        prelude: Arc::new(prelude),
     };
-    drop(prelude);
     let settings = settings(route.policy.clone(), rules);
     let mut call = Call::new(settings, accepted.0.elapsed());
     if !rest.is_empty() {

@@ -218,7 +218,7 @@ impl Session {
         self.opening = None;
         match opened {
             Ok(link) => {
-                let service: Arc<str> = link.endpoint().to_string().into();
+                let service: Arc<str> = link.endpoint().into();
                 if let Some(handle) = &self.handle {
                     handle.set_service(Arc::clone(&service));
                 }

@@ -4,9 +4,9 @@
 use super::{
     address::{Address, Health},
     backoff::jittered,
-    health,
+    grpc,
 };
-use crate::route::Service;
+use crate::route::{Remote, Service, Target};
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use std::{
@@ -50,8 +50,8 @@ impl Resolver {
         Self(Arc::new(move |host, port| Box::pin(lookup(host, port))))
     }
 
-    async fn lookup(&self, service: &Service) -> Result<Vec<SocketAddr>, String> {
-        let found = timeout(RESOLVE_TIMEOUT, (self.0)(service.host.clone(), service.port)).await;
+    async fn lookup(&self, remote: &Remote) -> Result<Vec<SocketAddr>, String> {
+        let found = timeout(RESOLVE_TIMEOUT, (self.0)(remote.host.clone(), remote.port)).await;
         let mut found = match found {
             Err(_) => return Err("timed out".to_owned()),
             Ok(Err(error)) => return Err(error.to_string()),
@@ -116,6 +116,7 @@ impl Directory {
         let before = self.entries.load();
         let mut after: Vec<Arc<Listed>> = Vec::new();
         for service in services {
+            let Some(remote) = service.remote() else { continue };
             if find(&after, service).is_some() {
                 continue;
             }
@@ -124,7 +125,7 @@ impl Directory {
                     known.entry.service.store(service.clone());
                     known.clone()
                 }
-                None => Arc::new(self.list(service)),
+                None => Arc::new(self.list(service, remote)),
             });
         }
         self.entries.store(Arc::new(after));
@@ -152,10 +153,11 @@ impl Directory {
     pub(super) async fn addresses(
         &self,
         service: &Service,
+        remote: &Remote,
     ) -> Result<Arc<[Arc<Address>]>, Arc<str>> {
         let Some(entry) = self.entry(service) else {
             // A call that started under an earlier configuration.
-            let found = self.resolver.lookup(service).await?;
+            let found = self.resolver.lookup(remote).await?;
             return Ok(found.into_iter().map(Address::new).collect());
         };
         let mut changes = entry.resolved.subscribe();
@@ -178,10 +180,10 @@ impl Directory {
         find(&self.entries.load(), service).map(|listed| listed.entry.clone())
     }
 
-    fn list(&self, service: &Arc<Service>) -> Listed {
-        let literal = service.host.parse::<IpAddr>().ok();
+    fn list(&self, service: &Arc<Service>, remote: &Remote) -> Listed {
+        let literal = remote.host.parse::<IpAddr>().ok();
         let resolved = match literal {
-            Some(ip) => Resolved::Known([Address::new((ip, service.port).into())].into()),
+            Some(ip) => Resolved::Known([Address::new((ip, remote.port).into())].into()),
             None => Resolved::Pending,
         };
         let entry = Arc::new(Entry {
@@ -191,7 +193,10 @@ impl Directory {
         });
         let task = match literal {
             Some(_) => self.runtime.spawn(entry.clone().watch_literal()),
-            None => self.runtime.spawn(entry.clone().keep_resolved(self.resolver.clone())),
+            None => {
+                let resolving = entry.clone().keep_resolved(self.resolver.clone(), remote.clone());
+                self.runtime.spawn(resolving)
+            }
         };
         Listed { entry, task: task.abort_handle() }
     }
@@ -200,7 +205,9 @@ impl Directory {
 fn find<'a>(entries: &'a [Arc<Listed>], service: &Service) -> Option<&'a Arc<Listed>> {
     entries.iter().find(|listed| {
         let known = listed.entry.service.load();
-        known.port == service.port && known.host == service.host && known.tls == service.tls
+        // What is watched for health is another entry than what is not.
+        known.remote() == service.remote()
+            && matches!(known.target, Target::Grpc(_)) == matches!(service.target, Target::Grpc(_))
     })
 }
 
@@ -245,16 +252,15 @@ impl Entry {
     async fn watch_literal(self: Arc<Self>) {
         let address = self.resolved.borrow().addresses().first().cloned();
         if let Some(address) = address {
-            health::watch(address, self.service.clone(), self.stale.clone()).await;
+            self.watch(address).await;
         }
     }
 
-    async fn keep_resolved(self: Arc<Self>, resolver: Resolver) {
+    async fn keep_resolved(self: Arc<Self>, resolver: Resolver, remote: Remote) {
         let mut watches = JoinSet::new();
         let mut watched: Vec<(Arc<Address>, AbortHandle)> = Vec::new();
         loop {
-            let service = self.service.load_full();
-            match resolver.lookup(&service).await {
+            match resolver.lookup(&remote).await {
                 Ok(found) => {
                     let addresses = self.publish(&found);
                     watched.retain(|(address, watch)| {
@@ -266,17 +272,23 @@ impl Entry {
                     });
                     for address in addresses.iter() {
                         if !watched.iter().any(|(known, _)| Arc::ptr_eq(known, address)) {
-                            let (service, stale) = (self.service.clone(), self.stale.clone());
-                            let watch = health::watch(address.clone(), service, stale);
-                            watched.push((address.clone(), watches.spawn(watch)));
+                            let watch = watches.spawn(self.clone().watch(address.clone()));
+                            watched.push((address.clone(), watch));
                         }
                     }
                 }
-                Err(why) => self.keep(&service, why),
+                Err(why) => self.keep(why),
             }
             while watches.try_join_next().is_some() {}
             sleep(jittered(RESOLVE_SOON)).await;
             let _ = timeout(jittered(RESOLVE_EVERY), self.stale.notified()).await;
+        }
+    }
+
+    /// Keeps the health of an address up to date, where its server may tell it.
+    async fn watch(self: Arc<Self>, address: Arc<Address>) {
+        if matches!(self.service.load().target, Target::Grpc(_)) {
+            grpc::watch(address, self.service.clone(), self.stale.clone()).await;
         }
     }
 
@@ -294,8 +306,12 @@ impl Entry {
     }
 
     /// An old answer is better than none.
-    fn keep(&self, service: &Service, why: String) {
-        tracing::debug!(service = &*service.url, why, "a service's name was not resolved");
+    fn keep(&self, why: String) {
+        tracing::debug!(
+            service = &*self.service.load().url,
+            why,
+            "a service's name was not resolved"
+        );
         self.resolved.send_if_modified(|resolved| {
             let known = matches!(resolved, Resolved::Known(_));
             if !known {

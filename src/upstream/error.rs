@@ -1,6 +1,7 @@
 //! What goes wrong with a service, before and after it took a call. Knows no retries and no sockets.
 
 use crate::route::Service;
+use http::StatusCode;
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use tonic::Code;
 
@@ -50,6 +51,19 @@ impl AttemptError {
         }
     }
 
+    /// gRPC's table for answers of proxies.
+    pub(super) fn of_http(status: StatusCode) -> Self {
+        let code = match status.as_u16() {
+            400 => Code::Internal,
+            401 => Code::Unauthenticated,
+            403 => Code::PermissionDenied,
+            404 => Code::Unimplemented,
+            429 | 502 | 503 | 504 => Code::Unavailable,
+            _ => Code::Unknown,
+        };
+        Self::Status { code, message: format!("HTTP {status}") }
+    }
+
     /// Whether the address itself seems to be at fault, rather than this one call.
     pub(super) fn blames_address(&self) -> bool {
         match self {
@@ -63,6 +77,26 @@ impl AttemptError {
                 matches!(code, Code::Unavailable | Code::ResourceExhausted)
             }
         }
+    }
+}
+
+/// A refusal, and what the service says of trying again.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) error: AttemptError,
+    pub(super) pushback: Option<Pushback>,
+}
+
+/// The service's word on trying it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushback {
+    After(Duration),
+    Never,
+}
+
+impl From<AttemptError> for Refusal {
+    fn from(error: AttemptError) -> Self {
+        Self { error, pushback: None }
     }
 }
 

@@ -1,13 +1,18 @@
 //! The bytes of a connection, plain or TLS, and when any were last read. Knows nothing of what they mean.
 
+use super::{error::AttemptError, tls};
+use crate::route::Remote;
+use socket2::{SockRef, TcpKeepalive};
 use std::{
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -15,6 +20,33 @@ use tokio::{
     time::Instant,
 };
 use tokio_rustls::client::TlsStream;
+
+/// Balancers forget quiet connections after minutes.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Connects to `address` of `remote`, over TLS where that is set; `alpn`: the protocol that the service must agree to then.
+pub(super) async fn dial(
+    address: SocketAddr,
+    remote: &Remote,
+    alpn: Option<&'static str>,
+) -> Result<Io, AttemptError> {
+    let refused = |error: io::Error| AttemptError::Connect(plain(&error));
+    let tcp = TcpStream::connect(address).await.map_err(refused)?;
+    tcp.set_nodelay(true).map_err(refused)?;
+    SockRef::from(&tcp)
+        .set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE))
+        .map_err(refused)?;
+    match &remote.tls {
+        Some(tls) => Ok(Io::tls(tls::handshake(tcp, remote, tls, alpn).await?)),
+        None => Ok(Io::plain(tcp)),
+    }
+}
+
+/// "connection refused" and not "Connection refused (os error 111)".
+pub(super) fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
 
 /// A socket to a service.
 pub(super) struct Io {

@@ -5,23 +5,16 @@ use super::{
     Opening, Upstreams,
     address::{Active, Address},
     backoff::Backoff,
-    connection::Slot,
-    error::{Attempt, AttemptError, Exhausted, Phase},
+    error::{Attempt, AttemptError, Exhausted, Phase, Pushback, Refusal},
+    grpc,
     link::Link,
-    request,
-    stream::{self, Pushback, Refusal, Unopened},
 };
-use crate::route::{Policy, Service};
-use bytes::Bytes;
+use crate::route::{Policy, Remote, Service, Target};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tonic::Code;
 
-const HANDLE_CALL: &str = "/agibridge.v1.CallService/HandleCall";
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_CAP: Duration = Duration::from_millis(500);
-/// Connections that turn out to be over, on the way to one that is not.
-const STALE_MAX: u32 = 3;
 
 /// See [`Upstreams::open`].
 pub(super) async fn open(
@@ -37,7 +30,6 @@ pub(super) async fn open(
         connect_timeout: policy.connect_timeout,
         deadline,
         opening,
-        first: stream::frame(&opening.started),
         on_attempt,
         held: Vec::new(),
         slow: Vec::new(),
@@ -73,7 +65,6 @@ struct Ladder<'a> {
     connect_timeout: Duration,
     deadline: Instant,
     opening: &'a Opening,
-    first: Option<Bytes>,
     on_attempt: &'a (dyn Fn(&Attempt<'_>) + Sync),
     // Addresses that asked to be left alone, until then or for good.
     held: Vec<(Arc<Address>, Option<Instant>)>,
@@ -87,7 +78,8 @@ impl Ladder<'_> {
         let (mut left, mut tried) = (false, false);
         for (index, service) in services.iter().enumerate() {
             let last_service = index + 1 == services.len();
-            let Ok(addresses) = self.addresses(service, last_service).await else {
+            let Some(remote) = service.remote() else { continue };
+            let Ok(addresses) = self.addresses(service, remote, last_service).await else {
                 (left, tried) = (true, true);
                 continue;
             };
@@ -115,11 +107,12 @@ impl Ladder<'_> {
     async fn addresses(
         &mut self,
         service: &Arc<Service>,
+        remote: &Remote,
         last: bool,
     ) -> Result<Arc<[Arc<Address>]>, ()> {
         let begun = Instant::now();
         let by = if last { self.deadline } else { self.soon(begun) };
-        let why = match timeout_at(by, self.upstreams.directory.addresses(service)).await {
+        let why = match timeout_at(by, self.upstreams.directory.addresses(service, remote)).await {
             Ok(Ok(addresses)) => return Ok(addresses),
             Ok(Err(why)) => why.to_string(),
             Err(_) => "timed out".to_owned(),
@@ -152,7 +145,7 @@ impl Ladder<'_> {
         let active = address.begin();
         let connect_by = self.soon(begun);
         let accept_by = if last { self.deadline } else { connect_by };
-        match self.reach(service, active, connect_by, accept_by).await {
+        match self.reach(service, active, (connect_by, accept_by)).await {
             Ok(link) => {
                 address.forgive();
                 self.report(service, Some(address), begun, None);
@@ -170,56 +163,22 @@ impl Ladder<'_> {
         &self,
         service: &Arc<Service>,
         active: Active,
-        connect_by: Instant,
-        accept_by: Instant,
+        by: (Instant, Instant),
     ) -> Result<Link, Refusal> {
-        let pool = self.upstreams.pools.of(active.address(), service);
-        let mut stale = 0;
-        loop {
-            let slot = match pool.slot() {
-                Some(slot) => slot,
-                None => timeout_at(connect_by, pool.connect())
-                    .await
-                    .unwrap_or(Err(AttemptError::Timeout(Phase::Connecting)))
-                    .map_err(refused)?,
-            };
-            let connection = slot.connection().clone();
-            match self.ask(service, slot, accept_by).await? {
-                Ok((slot, incoming, outgoing)) => {
-                    let capacity = self.opening.capacity;
-                    let service = service.clone();
-                    return Ok(Link::new(incoming, outgoing, service, capacity, (slot, active)));
-                }
-                Err(error) => {
-                    pool.remove(&connection);
-                    stale += 1;
-                    if stale >= STALE_MAX {
-                        return Err(refused(error));
-                    }
-                }
+        let opening = self.opening;
+        match &service.target {
+            Target::Grpc(remote) => {
+                let pools = &self.upstreams.pools;
+                grpc::open(pools, (service, remote), opening, active, by).await.map(Link::from)
             }
-        }
-    }
-
-    /// Opens the stream. The inner error means that another connection may do.
-    async fn ask(
-        &self,
-        service: &Service,
-        slot: Slot,
-        by: Instant,
-    ) -> Result<Result<Opened, AttemptError>, Refusal> {
-        let invalid = |code, message| refused(AttemptError::Status { code, message });
-        let head = request::head(service, HANDLE_CALL, &self.opening.metadata)
-            .map_err(|why| invalid(Code::InvalidArgument, why))?;
-        let first = self.first.clone().ok_or_else(|| {
-            invalid(Code::ResourceExhausted, "the call's first event is over 4 MiB".to_owned())
-        })?;
-        let opened = timeout_at(by, stream::open(slot.connection(), head, first, false)).await;
-        match opened {
-            Err(_) => Err(refused(AttemptError::Timeout(Phase::Accepting))),
-            Ok(Err(Unopened::Failed(error))) => Err(refused(error)),
-            Ok(Err(Unopened::Stale(error))) => Ok(Err(error)),
-            Ok(Ok((response, outgoing))) => Ok(Ok((slot, stream::accept(response)?, outgoing))),
+            Target::WebSocket { .. }
+            | Target::FastAgi { .. }
+            | Target::Worker { .. }
+            | Target::Script { .. } => Err(AttemptError::Status {
+                code: tonic::Code::Unimplemented,
+                message: "not served yet".to_owned(),
+            }
+            .into()),
         }
     }
 
@@ -279,10 +238,4 @@ impl Ladder<'_> {
     fn held_until(&self) -> Instant {
         self.held.iter().filter_map(|(_, until)| *until).min().unwrap_or_else(Instant::now)
     }
-}
-
-type Opened = (Slot, tonic::codec::Streaming<crate::proto::CallControl>, stream::Outgoing);
-
-fn refused(error: AttemptError) -> Refusal {
-    Refusal { error, pushback: None }
 }

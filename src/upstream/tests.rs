@@ -14,7 +14,7 @@ use crate::{
         call_event::Event,
         call_service_server::{CallService, CallServiceServer},
     },
-    route::{Next, Policy, Quiet, Service, Then},
+    route::{Next, Policy, Quiet, Remote, Service, Target, Then},
 };
 use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use std::{
@@ -35,15 +35,14 @@ use tonic::{Request, Response, Status, Streaming, transport};
 pub(super) fn service(host: &str, port: u16) -> Service {
     Service {
         url: format!("grpc://{host}:{port}").into(),
-        host: host.to_owned(),
-        port,
-        tls: None,
+        target: Target::Grpc(Remote { host: host.to_owned(), port, tls: None }),
         token: None,
         headers: Vec::new(),
         weight: None,
         max_streams_per_connection: 100,
         keepalive_interval: Duration::from_secs(30),
         keepalive_timeout: Duration::from_secs(10),
+        max_processes: 100,
     }
 }
 
@@ -135,6 +134,7 @@ fn opening(call_id: &str) -> Opening {
         metadata: vec![("agibridge-call-id".to_owned(), call_id.to_owned())],
         started: CallEvent { event: Some(Event::Started(Box::new(started))) },
         capacity: 16,
+        prelude: Arc::default(),
     }
 }
 

@@ -1,7 +1,7 @@
-//! TLS towards a `grpcs://` service. Knows files and rustls, and no calls.
+//! TLS towards a `grpcs://` or `wss://` service. Knows files and rustls, and no calls.
 
 use super::error::AttemptError;
-use crate::route::{Service, Tls};
+use crate::route::{Remote, Tls};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use std::{
@@ -11,32 +11,35 @@ use std::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// Shakes hands with `service` over `tcp`. The files are read anew each time, so that a rotated one is in force
+/// Shakes hands with `remote` over `tcp`, for the protocol `alpn` where one must be agreed on. The files are read anew each time, so that a rotated one is in force
 /// with the next connection.
 pub(super) async fn handshake(
     tcp: TcpStream,
-    service: &Service,
+    remote: &Remote,
     tls: &Tls,
+    alpn: Option<&'static str>,
 ) -> Result<TlsStream<TcpStream>, AttemptError> {
-    let name = tls.server_name.as_deref().unwrap_or(&service.host).to_owned();
+    let name = tls.server_name.as_deref().unwrap_or(&remote.host).to_owned();
     let name = ServerName::try_from(name.clone())
         .map_err(|_| AttemptError::Tls(format!("{name} is no server name")))?;
     let files = tls.clone();
     // Files block, and the system's authorities are many.
-    let config = tokio::task::spawn_blocking(move || client_config(&files))
+    let config = tokio::task::spawn_blocking(move || client_config(&files, alpn))
         .await
         .map_err(|error| AttemptError::Tls(error.to_string()))??;
     let stream = TlsConnector::from(Arc::new(config))
         .connect(name, tcp)
         .await
         .map_err(|error| AttemptError::Tls(error.to_string()))?;
-    match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Ok(stream),
-        _ => Err(AttemptError::Tls("the service does not offer HTTP/2 (ALPN h2)".into())),
+    match alpn {
+        Some(wanted) if stream.get_ref().1.alpn_protocol() != Some(wanted.as_bytes()) => {
+            Err(AttemptError::Tls(format!("the service does not offer ALPN {wanted}")))
+        }
+        Some(_) | None => Ok(stream),
     }
 }
 
-fn client_config(tls: &Tls) -> Result<ClientConfig, AttemptError> {
+fn client_config(tls: &Tls, alpn: Option<&'static str>) -> Result<ClientConfig, AttemptError> {
     let roots = match &tls.ca {
         Some(path) => Arc::new(authorities(path)?),
         None => system_authorities()?,
@@ -54,7 +57,7 @@ fn client_config(tls: &Tls) -> Result<ClientConfig, AttemptError> {
         }
         (None | Some(_), None) | (None, Some(_)) => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = alpn.map(|name| name.as_bytes().to_vec()).into_iter().collect();
     Ok(config)
 }
 

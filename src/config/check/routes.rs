@@ -5,10 +5,10 @@ use crate::{
     config::{
         file::{self, File, NextWord, Treatment},
         read::{Field, Reader},
-        reference::header_fault,
+        reference::{Authority, Place, header_fault},
         value::Text,
     },
-    route::{Next, Policy, Route, Service, Table, Then, Tls, When},
+    route::{Next, Policy, Remote, Route, Service, Table, Target, Then, Tls, When},
     secret::Secret,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -206,15 +206,14 @@ fn weights(services: &[&file::Service], route: &file::Route, reader: &mut Reader
 }
 
 fn service(written: &file::Service, reader: &mut Reader) -> Option<Service> {
+    settings_of_kind(written, reader);
     let tls = tls(written, reader);
     let headers = headers(written, reader);
     let url = written.url.value.as_ref()?;
     let keepalive = written.keepalive.value.as_ref();
     Some(Service {
         url: url.text.as_str().into(),
-        host: url.host.clone(),
-        port: url.port,
-        tls: url.secure.then_some(tls),
+        target: target(&url.place, tls),
         token: written.token.value.as_ref().map(|token| token.0.clone()),
         headers,
         weight: written.weight.value.as_ref().map(|weight| weight.to_u32()),
@@ -229,13 +228,77 @@ fn service(written: &file::Service, reader: &mut Reader) -> Option<Service> {
         keepalive_timeout: keepalive
             .and_then(|it| span(&it.timeout))
             .unwrap_or(Duration::from_secs(10)),
+        max_processes: written.max_processes.value.as_ref().map_or(100, |number| number.to_u32()),
     })
 }
 
+fn target(place: &Place, tls: Tls) -> Target {
+    let remote = |authority: &Authority| Remote {
+        host: authority.host.clone(),
+        port: authority.port,
+        tls: authority.secure.then_some(tls),
+    };
+    match place {
+        Place::Grpc(authority) => Target::Grpc(remote(authority)),
+        Place::WebSocket { authority, path } => {
+            Target::WebSocket { remote: remote(authority), path: path.clone() }
+        }
+        Place::Worker { group } => Target::Worker { group: group.as_str().into() },
+        Place::FastAgi { authority, path } => {
+            Target::FastAgi { remote: remote(authority), path: path.clone() }
+        }
+        Place::Script { program } => Target::Script { program: program.clone() },
+    }
+}
+
+/// A setting that has no meaning for the kind of this service is a mistake.
+fn settings_of_kind(written: &file::Service, reader: &mut Reader) {
+    let Some(url) = &written.url.value else { return };
+    let is_grpc = matches!(url.place, Place::Grpc(_));
+    let is_http = is_grpc || matches!(url.place, Place::WebSocket { .. });
+    let is_script = matches!(url.place, Place::Script { .. });
+    let misplaced = [
+        (&written.token.spot, written.token.present && !is_http, "token", "`grpc://` and `ws://`"),
+        (
+            &written.headers.spot,
+            written.headers.present && !is_http,
+            "headers",
+            "`grpc://` and `ws://`",
+        ),
+        (
+            &written.keepalive.spot,
+            written.keepalive.present && !is_http,
+            "keepalive",
+            "`grpc://` and `ws://`",
+        ),
+        (
+            &written.max_streams_per_connection.spot,
+            written.max_streams_per_connection.present && !is_grpc,
+            "max_streams_per_connection",
+            "`grpc://`",
+        ),
+        (
+            &written.max_processes.spot,
+            written.max_processes.present && !is_script,
+            "max_processes",
+            "`exec:`",
+        ),
+    ];
+    for (spot, is_misplaced, key, kinds) in misplaced {
+        if is_misplaced {
+            reader
+                .fault(spot, format!("`{key}` is for {kinds}, and this service is `{}`", url.text));
+        }
+    }
+}
+
 fn tls(service: &file::Service, reader: &mut Reader) -> Tls {
-    let plain = service.url.value.as_ref().is_some_and(|url| !url.secure);
+    let plain = service.url.value.as_ref().is_some_and(|url| !url.place.is_secure());
     if plain && service.tls.present {
-        reader.fault(&service.tls.spot, "`tls` is for `grpcs://`, and this service is `grpc://`");
+        reader.fault(
+            &service.tls.spot,
+            "`tls` is for `grpcs://` and `wss://`, and this service is neither",
+        );
     }
     let Some(written) = &service.tls.value else { return Tls::default() };
     if written.cert.present && !written.key.present {

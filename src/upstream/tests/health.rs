@@ -24,11 +24,11 @@ async fn an_unhealthy_address_is_avoided_until_it_is_well() {
     for _ in 0..4 {
         links.push(core.open(&services).await.expect("taken"));
     }
-    assert!(links.iter().all(|link| link.endpoint() == well.address));
+    assert!(links.iter().all(|link| link.endpoint() == well.address.to_string()));
 
     reporter.set_service_status("", ServingStatus::Serving).await;
     until(|| core.health(sick.address) == Some(Health::Serving)).await;
-    assert_eq!(core.open(&services).await.expect("taken").endpoint(), sick.address);
+    assert_eq!(core.open(&services).await.expect("taken").endpoint(), sick.address.to_string());
 }
 
 #[tokio::test]

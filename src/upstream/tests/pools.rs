@@ -65,7 +65,7 @@ async fn a_server_that_goes_away_keeps_its_calls_and_gets_no_new_ones() {
     let services = [services[0].clone(), Arc::new(service("127.0.0.1", other.address.port()))];
     core.directory.update(&services);
     let link = core.open(&services).await.expect("taken");
-    assert_eq!(link.endpoint(), other.address);
+    assert_eq!(link.endpoint(), other.address.to_string());
 
     running.try_send(&heartbeat()).expect("room");
     assert_eq!(recv(&mut running).await, Ok(Some(beat())));

@@ -53,7 +53,8 @@ impl Authority {
 
 fn secured(server: &Server, tls: Tls) -> (Core, [Arc<Service>; 1]) {
     let mut service = service("127.0.0.1", server.address.port());
-    service.tls = Some(Tls { server_name: Some("service.test".to_owned()), ..tls });
+    let Target::Grpc(remote) = &mut service.target else { panic!("it is gRPC") };
+    remote.tls = Some(Tls { server_name: Some("service.test".to_owned()), ..tls });
     let services = [Arc::new(service)];
     (Core::new(Resolver::system(), &services), services)
 }

@@ -42,13 +42,10 @@ pub(super) fn head(
 }
 
 fn uri(service: &Service, path: &'static str) -> Result<Uri, String> {
-    let host = &service.host;
-    let authority = match host.contains(':') {
-        true => format!("[{host}]:{}", service.port),
-        false => format!("{host}:{}", service.port),
-    };
-    let authority = Authority::try_from(authority).map_err(|e| format!("{host}: {e}"))?;
-    let scheme = if service.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+    let remote = service.remote().ok_or("it has no address")?;
+    let authority =
+        Authority::try_from(remote.authority()).map_err(|e| format!("{}: {e}", remote.host))?;
+    let scheme = if remote.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     Uri::builder()
         .scheme(scheme)
         .authority(authority)
@@ -74,12 +71,16 @@ fn ascii(value: &str) -> String {
 mod tests {
     use super::*;
     use crate::upstream::tests::service;
-    use crate::{route::Tls, secret::Secret};
+    use crate::{
+        route::{Remote, Target, Tls},
+        secret::Secret,
+    };
 
     #[test]
     fn carries_metadata_headers_and_token() {
         let mut service = service("::1", 50051);
-        service.tls = Some(Tls::default());
+        let remote = Remote { host: "::1".into(), port: 50051, tls: Some(Tls::default()) };
+        service.target = Target::Grpc(remote);
         service.token = Some(Secret::new("t0p"));
         service.headers = vec![("x-tenant".into(), Secret::new("blue"))];
         let metadata = [("agibridge-route".to_owned(), "приём\n".to_owned())];

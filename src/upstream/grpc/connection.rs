@@ -1,17 +1,17 @@
 //! One HTTP/2 connection to an address: made, kept alive, closed. Knows frames and time, and no gRPC.
 
-use super::{
-    error::{AttemptError, Phase},
-    io::Io,
-    tls,
+use crate::{
+    route::Remote,
+    upstream::{
+        error::{AttemptError, Phase},
+        io::{self, Io},
+    },
 };
-use crate::route::Service;
 use bytes::Bytes;
 use h2::{
     Ping, PingPong,
     client::{self, SendRequest},
 };
-use socket2::{SockRef, TcpKeepalive};
 use std::{
     fmt,
     future::poll_fn,
@@ -25,7 +25,6 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::TcpStream,
     sync::oneshot,
     time::{Instant, timeout},
 };
@@ -39,8 +38,6 @@ const HEADER_LIST: u32 = 64 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 /// Stands for "the peer has not told its limit": no peer sends this number, and none is let pass before its own.
 const LIMIT_UNKNOWN: usize = 0x7fff_fff1;
-/// Balancers forget quiet connections after minutes.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 /// A connection without calls is closed after so long.
 const IDLE: Duration = Duration::from_secs(60);
 /// For the peer to take our GOAWAY.
@@ -129,13 +126,13 @@ impl fmt::Debug for Slot {
 /// calls, and may be called more than once.
 pub(super) async fn connect(
     address: SocketAddr,
-    service: &Service,
+    remote: &Remote,
     keepalive: Option<Keepalive>,
     closed: impl Fn(&Arc<Connection>) + Send + 'static,
 ) -> Result<Arc<Connection>, AttemptError> {
     let heard = Arc::new(AtomicU64::new(0));
     let born = Instant::now();
-    let io = dial(address, service).await?;
+    let io = io::dial(address, remote, Some("h2")).await?;
     let io = io.watched(born, heard.clone());
     let (requests, mut http2) = client::Builder::new()
         .initial_window_size(STREAM_WINDOW)
@@ -165,25 +162,6 @@ pub(super) async fn connect(
         Ok(Err(error)) => Err(AttemptError::Http2(error)),
         Err(_) => Err(AttemptError::Timeout(Phase::Connecting)),
     }
-}
-
-async fn dial(address: SocketAddr, service: &Service) -> Result<Io, AttemptError> {
-    let refused = |error: std::io::Error| AttemptError::Connect(plain(&error));
-    let tcp = TcpStream::connect(address).await.map_err(refused)?;
-    tcp.set_nodelay(true).map_err(refused)?;
-    SockRef::from(&tcp)
-        .set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE))
-        .map_err(refused)?;
-    match &service.tls {
-        Some(tls) => Ok(Io::tls(tls::handshake(tcp, service, tls).await?)),
-        None => Ok(Io::plain(tcp)),
-    }
-}
-
-/// "connection refused" and not "Connection refused (os error 111)".
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
 fn ms(span: Duration) -> u64 {

@@ -4,7 +4,8 @@
 //! HTTP/2 is used without hyper between: a call needs no task and no buffer of its own while it is quiet, can be
 //! reset at any moment, and the peer's stream limit can be read.
 
-use super::{connection::Connection, error::AttemptError};
+use super::connection::Connection;
+use crate::upstream::error::{AttemptError, Pushback, Refusal};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response, StatusCode, header, response};
@@ -79,26 +80,11 @@ pub(super) async fn open(
     }
 }
 
-/// A refusal, and what the service says of trying again.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) error: AttemptError,
-    pub(super) pushback: Option<Pushback>,
-}
-
-/// The service's word on trying it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pushback {
-    After(Duration),
-    Never,
-}
-
 /// What the headers of a response mean: the service took the call, or it did not.
 pub(super) fn accept<M: Message + Default + 'static>(
     response: Response<RecvStream>,
 ) -> Result<Streaming<M>, Refusal> {
     let (mut head, body) = response.into_parts();
-    let refuse = |error| Refusal { error, pushback: None };
     // tonic panics on details that are no base64, and nobody here reads them.
     head.headers.remove(DETAILS);
     let status = Status::from_header_map(&head.headers);
@@ -114,8 +100,8 @@ pub(super) fn accept<M: Message + Default + 'static>(
             },
             pushback: pushback(&head.headers),
         }),
-        None if head.status != StatusCode::OK => Err(refuse(http_error(head.status))),
-        None if !is_grpc(&head) => Err(refuse(AttemptError::NotGrpc(content_type(&head)))),
+        None if head.status != StatusCode::OK => Err(AttemptError::of_http(head.status).into()),
+        None if !is_grpc(&head) => Err(AttemptError::NotGrpc(content_type(&head)).into()),
         None => {
             let max = Some(MESSAGE_MAX);
             Ok(Streaming::new_response(decoder, Incoming(body), head.status, None, max))
@@ -219,19 +205,6 @@ fn broken(error: h2::Error) -> Status {
         return Status::unavailable(format!("connection lost: {error}"));
     }
     Status::from_error(Box::new(error))
-}
-
-/// gRPC's table for answers of proxies.
-fn http_error(status: StatusCode) -> AttemptError {
-    let code = match status.as_u16() {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502 | 503 | 504 => Code::Unavailable,
-        _ => Code::Unknown,
-    };
-    AttemptError::Status { code, message: format!("HTTP {status}") }
 }
 
 fn is_grpc(head: &response::Parts) -> bool {

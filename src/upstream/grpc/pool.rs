@@ -1,22 +1,22 @@
 //! The connections of one core to the addresses of services. Knows limits, and no order of addresses.
 
-use super::{
-    address::Address,
-    connection::{self, Connection, Keepalive, Slot},
-    error::AttemptError,
+use super::connection::{self, Connection, Keepalive, Slot};
+use crate::{
+    route::{Remote, Service},
+    upstream::{address::Address, error::AttemptError},
 };
-use crate::route::Service;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync;
 
 /// All connections of a core.
 #[derive(Default)]
-pub(super) struct Pools(Mutex<Vec<Arc<Pool>>>);
+pub(in crate::upstream) struct Pools(Mutex<Vec<Arc<Pool>>>);
 
 /// The connections of a core to one address, with one set of limits.
 pub(super) struct Pool {
     address: Arc<Address>,
     service: Arc<Service>,
+    remote: Remote,
     connections: Mutex<Vec<Arc<Connection>>>,
     // One is made at a time, so that a burst of calls shares it instead of making one each.
     connecting: sync::Mutex<()>,
@@ -24,7 +24,12 @@ pub(super) struct Pool {
 
 impl Pools {
     /// The connections to `address` with the limits of `service`.
-    pub(super) fn of(&self, address: &Arc<Address>, service: &Arc<Service>) -> Arc<Pool> {
+    pub(super) fn of(
+        &self,
+        address: &Arc<Address>,
+        service: &Arc<Service>,
+        remote: &Remote,
+    ) -> Arc<Pool> {
         let mut pools = lock(&self.0);
         if let Some(pool) = pools.iter().find(|pool| pool.fits(address, service)) {
             return pool.clone();
@@ -34,6 +39,7 @@ impl Pools {
         let pool = Arc::new(Pool {
             address: address.clone(),
             service: service.clone(),
+            remote: remote.clone(),
             connections: Mutex::default(),
             connecting: sync::Mutex::default(),
         });
@@ -42,7 +48,7 @@ impl Pools {
     }
 
     /// Connections that take calls now.
-    pub(super) fn connections(&self) -> usize {
+    pub(in crate::upstream) fn connections(&self) -> usize {
         let open =
             |pool: &Arc<Pool>| lock(&pool.connections).iter().filter(|c| c.is_open()).count();
         lock(&self.0).iter().map(open).sum()
@@ -81,7 +87,7 @@ impl Pool {
             }
         };
         let socket = self.address.socket();
-        let made = connection::connect(socket, &self.service, Some(keepalive), closed).await?;
+        let made = connection::connect(socket, &self.remote, Some(keepalive), closed).await?;
         lock(&self.connections).push(made.clone());
         self.slot().ok_or_else(|| {
             // Nobody can use it, and the next call would make another one beside it.

@@ -2,14 +2,18 @@
 //! server ends connections that ping it more than once in five minutes.
 
 use super::{
-    address::{Address, Health},
-    backoff::{Backoff, jittered},
     connection::{self, Connection},
-    error::AttemptError,
     request,
     stream::{self, Unopened},
 };
-use crate::route::Service;
+use crate::{
+    route::Service,
+    upstream::{
+        address::{Address, Health},
+        backoff::{Backoff, jittered},
+        error::AttemptError,
+    },
+};
 use arc_swap::ArcSwap;
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -38,7 +42,7 @@ enum End {
 }
 
 /// Keeps `address`' health up to date, for as long as it is polled. `stale` is told when it cannot be reached.
-pub(super) async fn watch(
+pub(in crate::upstream) async fn watch(
     address: Arc<Address>,
     service: Arc<ArcSwap<Service>>,
     stale: Arc<Notify>,
@@ -68,7 +72,8 @@ pub(super) async fn watch(
 }
 
 async fn watch_once(address: &Address, service: &Service) -> End {
-    let connecting = connection::connect(address.socket(), service, None, |_| {});
+    let Some(remote) = service.remote() else { return End::Silent };
+    let connecting = connection::connect(address.socket(), remote, None, |_| {});
     let Ok(Ok(connection)) = timeout(CONNECT, connecting).await else { return End::Unreachable };
     if address.health() == Health::Unreachable {
         address.set_health(Health::Unknown);
