@@ -9,6 +9,7 @@
 //! | `command` | a command of the contract as a line |
 //! | `reply` | what Asterisk answers, read byte by byte |
 //! | `outcome` | what a reply means, command by command |
+//! | `verbatim` | lines of a program that speaks AGI itself |
 //! | `exchange` | one command from its first line to its typed outcome |
 
 mod command;
@@ -18,11 +19,14 @@ mod outcome;
 mod prelude;
 mod reply;
 mod request;
+mod verbatim;
 mod words;
 
+pub use command::COMMANDS;
 pub use exchange::{Exchange, Step};
 pub use outcome::Finished;
 pub use prelude::{Prelude, PreludeError, PreludeReader};
 pub use reply::{Expect, Incoming, Mark, Overflow, Reader, Reply};
 pub use request::Request;
+pub use verbatim::{Verbatim, VerbatimReader};
 pub use words::{InvalidArgument, Limits};

@@ -9,6 +9,8 @@ mod raw;
 mod say;
 mod speech;
 
+pub(super) use raw::{Words, leading_number};
+
 use super::{
     outcome::Kind,
     reply::Mark,
@@ -112,6 +114,57 @@ pub(super) fn encode(
 fn dead_safe(name: &str) -> bool {
     DEAD_SAFE.contains(&name)
 }
+
+/// Every command of Asterisk 22, in its own spelling.
+pub const COMMANDS: [&str; 47] = [
+    "ANSWER",
+    "ASYNCAGI BREAK",
+    "CHANNEL STATUS",
+    "CONTROL STREAM FILE",
+    "DATABASE DEL",
+    "DATABASE DELTREE",
+    "DATABASE GET",
+    "DATABASE PUT",
+    "EXEC",
+    "GET DATA",
+    "GET FULL VARIABLE",
+    "GET OPTION",
+    "GET VARIABLE",
+    "GOSUB",
+    "HANGUP",
+    "NOOP",
+    "RECEIVE CHAR",
+    "RECEIVE TEXT",
+    "RECORD FILE",
+    "SAY ALPHA",
+    "SAY DATE",
+    "SAY DATETIME",
+    "SAY DIGITS",
+    "SAY NUMBER",
+    "SAY PHONETIC",
+    "SAY TIME",
+    "SEND IMAGE",
+    "SEND TEXT",
+    "SET AUTOHANGUP",
+    "SET CALLERID",
+    "SET CONTEXT",
+    "SET EXTENSION",
+    "SET MUSIC",
+    "SET PRIORITY",
+    "SET VARIABLE",
+    "SPEECH ACTIVATE GRAMMAR",
+    "SPEECH CREATE",
+    "SPEECH DEACTIVATE GRAMMAR",
+    "SPEECH DESTROY",
+    "SPEECH LOAD GRAMMAR",
+    "SPEECH RECOGNIZE",
+    "SPEECH SET",
+    "SPEECH UNLOAD GRAMMAR",
+    "STREAM FILE",
+    "TDD MODE",
+    "VERBOSE",
+    "WAIT FOR DIGIT",
+];
 
 const DEAD_SAFE: [&str; 13] = [
     "NOOP",

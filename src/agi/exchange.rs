@@ -83,6 +83,12 @@ impl Exchange {
         Ok(Self { name, dead_safe, kind, line, stage, random })
     }
 
+    /// A line that is passed on for a program that reads the reply itself: nothing is made of it here.
+    pub fn verbatim(line: Bytes, name: &'static str) -> Self {
+        let kind = Kind::Raw { own_hangup: false };
+        Self { name, dead_safe: true, kind, line, stage: Stage::Command, random: || 0 }
+    }
+
     /// As Asterisk calls it, `GET DATA`; `RAW` for a raw one. GET VARIABLE keeps its name though it is asked
     /// otherwise.
     pub fn name(&self) -> &'static str {

@@ -1,5 +1,7 @@
 //! The `agi_*` block that opens a session. Knows its keys; what a value means to a route is not known here.
 
+mod relay;
+
 use super::{line::Lines, request::Request};
 use crate::proto;
 use bytes::{Bytes, BytesMut};
@@ -74,16 +76,18 @@ pub struct Prelude {
     entries: Vec<Entry>,
 }
 
+/// Small, since a call keeps some two dozen as long as it lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     key: Key,
-    value: Range<usize>,
+    start: u16,
+    end: u16,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
     /// By its place in [`KEYS`].
-    Known(usize),
+    Known(u8),
     Argument(u8),
 }
 
@@ -143,7 +147,9 @@ impl PreludeReader {
         if let Some(key) = Key::parse(&bytes[..colon])
             && self.entries.iter().all(|entry| entry.key != key)
         {
-            self.entries.push(Entry { key, value: line.start + colon + 2..line.end });
+            let at = |place| u16::try_from(place).expect("a prelude has no more than 32 KiB");
+            let (start, end) = (at(line.start + colon + 2), at(line.end));
+            self.entries.push(Entry { key, start, end });
         }
         Ok(())
     }
@@ -178,7 +184,7 @@ impl Prelude {
     /// Every kept line as text, for `CallStarted.environment`.
     pub fn environment(&self) -> HashMap<String, String> {
         let text = |entry: &Entry| {
-            let value = String::from_utf8_lossy(&self.bytes[entry.value.clone()]).into_owned();
+            let value = String::from_utf8_lossy(&self.bytes[entry.value()]).into_owned();
             (entry.key.name(), value)
         };
         self.entries.iter().map(text).collect()
@@ -213,8 +219,17 @@ impl Prelude {
     }
 
     fn find(&self, key: Key) -> Option<&[u8]> {
-        let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some(&self.bytes[entry.value.clone()])
+        Some(&self.bytes[self.find_range(key)?])
+    }
+
+    fn find_range(&self, key: Key) -> Option<Range<usize>> {
+        self.entries.iter().find(|entry| entry.key == key).map(Entry::value)
+    }
+}
+
+impl Entry {
+    fn value(&self) -> Range<usize> {
+        self.start.into()..self.end.into()
     }
 }
 
@@ -225,12 +240,13 @@ impl Key {
             let number = std::str::from_utf8(number).ok()?.parse().ok()?;
             return (canonical && number <= ARGUMENTS_MAX).then_some(Self::Argument(number));
         }
-        KEYS.iter().position(|known| known.as_bytes() == key).map(Self::Known)
+        let place = KEYS.iter().position(|known| known.as_bytes() == key)?;
+        u8::try_from(place).ok().map(Self::Known)
     }
 
     fn name(self) -> String {
         match self {
-            Self::Known(place) => KEYS[place].to_owned(),
+            Self::Known(place) => KEYS[usize::from(place)].to_owned(),
             Self::Argument(number) => format!("agi_arg_{number}"),
         }
     }
@@ -241,7 +257,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PLAIN: &[u8] = b"agi_network: yes\nagi_network_script: support/eu?lang=en\n\
+    pub(super) const PLAIN: &[u8] = b"agi_network: yes\nagi_network_script: support/eu?lang=en\n\
         agi_request: agi://h/support/eu?lang=en\nagi_channel: PJSIP/100-0000002a\nagi_language: en\n\
         agi_type: PJSIP\nagi_uniqueid: 1795219769.0\nagi_version: 22.10.1\nagi_callerid: 100\n\
         agi_calleridname: Zo\xeb\nagi_callingpres: 0\nagi_callingani2: 0\nagi_callington: 0\nagi_callingtns: 0\n\
@@ -249,7 +265,7 @@ mod tests {
         agi_enhanced: 0.0\nagi_accountcode: \nagi_threadid: 139722345477824\nagi_arg_1: a\r: ::b\nagi_arg_2: \n\
         agi_arg_3:  lead \n\n";
 
-    fn read(bytes: &[u8]) -> Prelude {
+    pub(super) fn read(bytes: &[u8]) -> Prelude {
         PreludeReader::new().push(bytes).expect("a prelude").expect("a whole prelude")
     }
 

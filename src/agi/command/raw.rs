@@ -82,7 +82,7 @@ fn limit_words(words: &Words) -> Result<Vec<String>, InvalidArgument> {
 }
 
 /// As Asterisk reads it: blanks, a sign, digits, and anything behind them. Negative and unreadable ones are zero.
-fn leading_number(word: &[u8]) -> u32 {
+pub(in crate::agi) fn leading_number(word: &[u8]) -> u32 {
     let start = word.iter().position(|byte| !(byte.is_ascii_whitespace() || *byte == 0x0b));
     let word = &word[start.unwrap_or(word.len())..];
     let word = word.strip_prefix(b"+").unwrap_or(word);
@@ -93,14 +93,14 @@ fn leading_number(word: &[u8]) -> u32 {
 }
 
 /// The words of a line, as Asterisk cuts and unquotes them.
-struct Words {
+pub(in crate::agi) struct Words {
     bytes: Vec<u8>,
     /// Where each word ends in `bytes`.
     ends: Vec<usize>,
 }
 
 impl Words {
-    fn split(line: &[u8]) -> Self {
+    pub(in crate::agi) fn split(line: &[u8]) -> Self {
         let mut words = Self { bytes: Vec::with_capacity(line.len()), ends: Vec::new() };
         let (mut in_word, mut quoted, mut escaped) = (false, false, false);
         for &byte in line {
@@ -132,17 +132,26 @@ impl Words {
         words
     }
 
-    fn count(&self) -> usize {
+    /// How many there are.
+    pub(in crate::agi) fn count(&self) -> usize {
         self.ends.len()
     }
 
-    fn get(&self, place: usize) -> &[u8] {
+    /// The word at `place`, which is below the count.
+    pub(in crate::agi) fn get(&self, place: usize) -> &[u8] {
         let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[start..self.ends[place]]
     }
 
     /// Whether the line is this command, as Asterisk finds it.
-    fn begin_with(&self, command: &str) -> bool {
+    pub(in crate::agi) fn begin_with(&self, command: &str) -> bool {
+        // Most commands that are asked for differ here already.
+        let first = [self.bytes.first(), command.as_bytes().first()];
+        if let [Some(ours), Some(theirs)] = first
+            && !ours.eq_ignore_ascii_case(theirs)
+        {
+            return false;
+        }
         command.split(' ').enumerate().all(|(place, word)| {
             place < self.count() && self.get(place).eq_ignore_ascii_case(word.as_bytes())
         })
