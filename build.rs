@@ -16,15 +16,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("agibridge.bin"), &encoded)?;
     tonic_prost_build::configure()
         .bytes(".agibridge.v1.Checkpoint")
+        .bytes(".agibridge.v1.Handoff")
+        .bytes(".agibridge.v1.Resumption.checkpoint")
         .extern_path(".google.protobuf", "::pbjson_types")
         // The one large event: boxed, every other one costs a seventh of the memory that is moved about.
         .boxed(".agibridge.v1.CallEvent.event.started")
         .compile_well_known_types(true)
         .compile_fds(descriptors)?;
-    // Canonical JSON for the same types: scenario files and transcripts are written in it.
+    // Canonical JSON for the same types: WebSocket services speak it, scenario files and transcripts are written in it.
     pbjson_build::Builder::new()
         .register_descriptors(&encoded)?
         .ignore_unknown_fields()
+        // The name of a value that only a newer peer knows is read as UNSPECIFIED.
+        .ignore_unknown_enum_variants()
         .build(&[".agibridge.v1"])?;
     Ok(())
 }

@@ -5,22 +5,25 @@
 
 use crate::{
     agi::Limits,
-    config::{AgiConfig, Config, ShutdownConfig},
+    api::{self, Permits},
+    config::{AgiConfig, ApiConfig, Config, ShutdownConfig},
     listener::{self, Allow},
+    route::Target,
     session::{Core, Drain, Pending, Rules, Shared, registry::Registry},
     telemetry::metrics::Metrics,
-    upstream::{Directory, Resolver, Upstreams},
+    upstream::{Directory, Resolver, Upstreams, Workers},
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use std::{
+    collections::BTreeSet,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, SystemTime},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::{sleep, timeout},
 };
 use tracing::{info, warn};
@@ -29,14 +32,19 @@ use tracing::{info, warn};
 const END_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a drain tells how many calls are left.
 const DRAIN_REPORT: Duration = Duration::from_secs(10);
+/// For the API port to let go of its connections.
+const API_STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The running bridge.
 #[derive(Debug)]
 pub struct App {
     agi: Vec<SocketAddr>,
+    api: Option<Api>,
     shared: Arc<Shared>,
     allow: Allow,
     directory: Arc<Directory>,
+    workers: Arc<Workers>,
+    permits: Permits,
     metrics: Arc<Metrics>,
     open: watch::Sender<bool>,
     stop: watch::Sender<bool>,
@@ -44,8 +52,17 @@ pub struct App {
     shutdown: ShutdownConfig,
 }
 
+/// The API port, as long as it listens.
+#[derive(Debug)]
+struct Api {
+    address: SocketAddr,
+    draining: watch::Sender<bool>,
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
 impl App {
-    /// Binds the AGI port and starts the cores. To be called on a tokio runtime, which keeps the parts that are not calls.
+    /// Binds the AGI port and the API port, and starts the cores. To be called on a tokio runtime, which keeps the parts that are not calls.
     ///
     /// # Errors
     /// When an address cannot be bound, or a thread not be started.
@@ -61,19 +78,25 @@ impl App {
             pending: Pending::default(),
         });
         let allow: Allow = Arc::new(ArcSwap::from_pointee(config.agi.allow.clone()));
+        let workers = Workers::new();
+        count_workers(&metrics, &workers, &shared);
         let (open, _) = watch::channel(true);
         let (stop, _) = watch::channel(false);
         let mut app = Self {
             agi: Vec::new(),
+            api: None,
             shared,
             allow,
             directory,
+            workers,
+            permits: Arc::new(ArcSwap::from_pointee(config.api.workers.clone())),
             metrics,
             open,
             stop,
             cores: Vec::new(),
             shutdown: config.shutdown.clone(),
         };
+        app.start_api(&config.api)?;
         app.start_cores(&config.agi)?;
         Ok(app)
     }
@@ -81,6 +104,11 @@ impl App {
     /// Where Asterisk connects.
     pub fn agi(&self) -> &[SocketAddr] {
         &self.agi
+    }
+
+    /// Where workers dial in; none when they cannot.
+    pub fn api(&self) -> Option<SocketAddr> {
+        self.api.as_ref().map(|api| api.address)
     }
 
     /// The calls that live now.
@@ -98,6 +126,7 @@ impl App {
         self.directory.update(config.routes.routes().flat_map(|route| &route.services));
         self.shared.rules.store(Arc::new(rules(config)));
         self.allow.store(Arc::new(config.agi.allow.clone()));
+        self.permits.store(Arc::new(config.api.workers.clone()));
         self.metrics.config_loaded(true, SystemTime::now());
     }
 
@@ -114,6 +143,9 @@ impl App {
         self.shared.drain.begin(deadline);
         let registry = Arc::clone(&self.shared.registry);
         registry.drain_all();
+        if let Some(api) = &self.api {
+            api.draining.send_replace(true);
+        }
         info!(
             calls = registry.active(),
             ?drain_timeout,
@@ -142,6 +174,12 @@ impl App {
             }
         }
         self.stop.send_replace(true);
+        if let Some(api) = self.api {
+            let _ = api.stop.send(());
+            if timeout(API_STOP_TIMEOUT, api.task).await.is_err() {
+                warn!("the api port did not stop");
+            }
+        }
         let cores = self.cores;
         // The threads end as soon as they see `stop`; a join cannot wait for a call.
         let joined =
@@ -150,6 +188,33 @@ impl App {
             warn!("a core ended by a fault of the bridge");
         }
         info!("stopped");
+    }
+
+    fn start_api(&mut self, config: &ApiConfig) -> anyhow::Result<()> {
+        let Some(address) = config.listen else { return Ok(()) };
+        if let Some(tls) = &config.tls {
+            tls.check().map_err(anyhow::Error::msg).context("api.tls")?;
+        }
+        let bound = TcpListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            tokio::net::TcpListener::from_std(listener)
+        });
+        let listener = bound.with_context(|| format!("api.listen: cannot listen on {address}"))?;
+        let address = listener.local_addr()?;
+        let (draining, drain) = watch::channel(false);
+        let (stop, stopped) = oneshot::channel();
+        let parts = api::Parts {
+            tls: config.tls.clone(),
+            permits: Arc::clone(&self.permits),
+            workers: Arc::clone(&self.workers),
+            bridge_id: bridge_id(),
+            draining: drain,
+        };
+        let task = tokio::spawn(api::serve(listener, parts, async {
+            let _ = stopped.await;
+        }));
+        self.api = Some(Api { address, draining, stop, task });
+        Ok(())
     }
 
     fn start_cores(&mut self, agi: &AgiConfig) -> anyhow::Result<()> {
@@ -176,7 +241,10 @@ impl App {
     fn start_core(&mut self, number: usize, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
         let core = Arc::new(Core {
             shared: Arc::clone(&self.shared),
-            upstreams: Arc::new(Upstreams::new(Arc::clone(&self.directory))),
+            upstreams: Arc::new(Upstreams::new(
+                Arc::clone(&self.directory),
+                Arc::clone(&self.workers),
+            )),
             metrics: self.metrics.core(),
         });
         let (allow, open, stop) =
@@ -215,6 +283,33 @@ async fn wait_until_empty(registry: &Registry) {
             registry.list().iter().take(3).map(|call| call.call_id.to_string()).collect();
         info!(calls = registry.active(), oldest = ids.join(" "), "draining");
     }
+}
+
+/// The groups that routes name, and no others: a worker cannot make a new series.
+fn count_workers(metrics: &Metrics, workers: &Arc<Workers>, shared: &Arc<Shared>) {
+    let (workers, shared) = (Arc::clone(workers), Arc::clone(shared));
+    metrics.count_workers(move || {
+        let rules = shared.rules.load();
+        let services = rules.routes.routes().flat_map(|route| &route.services);
+        let groups: BTreeSet<&Arc<str>> = services
+            .filter_map(|service| match &service.target {
+                Target::Worker { group } => Some(group),
+                Target::Grpc(_)
+                | Target::WebSocket { .. }
+                | Target::FastAgi { .. }
+                | Target::Script { .. } => None,
+            })
+            .collect();
+        groups.into_iter().map(|group| (Arc::clone(group), workers.connected(group))).collect()
+    });
+}
+
+/// The pod's name, which is the host's.
+fn bridge_id() -> Arc<str> {
+    let named = std::env::var("HOSTNAME").ok();
+    let host = named.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
+    let host = host.as_deref().map(str::trim).filter(|host| !host.is_empty());
+    host.unwrap_or("agi-bridge").into()
 }
 
 fn rules(config: &Config) -> Rules {

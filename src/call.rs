@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!            handle_asterisk, handle_asterisk_closed ──▶ ┌──────┐ ──▶ Action::Write, HalfClose, Close
-//! handle_opened, handle_control, handle_service_lost ──▶ │ Call │ ──▶ Action::Event, FinishService, DropService
+//! handle_opened, handle_control, handle_service_lost ──▶ │ Call │ ──▶ Action::Event, FinishService, DropService, Reopen
 //!         handle_drain, handle_operator, handle_timeout ─▶ └──────┘ ──▶ poll_timeout
 //! ```
 //!
@@ -13,8 +13,10 @@
 //!
 //! | state | means | leaves on |
 //! |---|---|---|
-//! | `Opening` | no service has the call yet | opened → `Driven`; failed, hangup → `Ending` or `Closing` |
-//! | `Driven` | a service drives it | `end`, its loss, a limit → `Ending`; grace over → `Closing` |
+//! | `Opening` | no service has the call yet | opened → `Driven` or `Relayed`; failed, hangup → `Ending` or `Closing` |
+//! | `Driven` | a service drives it | its loss, a handoff → `Resuming`; `end`, a limit → `Ending`; grace over → `Closing` |
+//! | `Resuming` | the service is gone, and another one is sought | opened → `Driven` or `Relayed`; nobody in time → `Ending` |
+//! | `Relayed` | a program that speaks AGI itself has it, line by line | both sides closed → `Ended`; its loss, a limit → `Ending` |
 //! | `Ending` | the bridge's own last lines, one at a time | all said, or too slow → `Closing` |
 //! | `Closing` | we half-closed and wait for Asterisk to close | end of file, or too slow → `Ended` |
 //! | `Ended` | nothing is asked any more | – |
@@ -23,9 +25,13 @@
 
 mod commands;
 mod ending;
+mod journal;
 mod machine;
 mod outcome;
 mod queue;
+mod relay;
+mod resume;
+mod state;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -51,14 +57,44 @@ pub enum Action {
         /// Holds a `result`.
         event: Box<proto::CallEvent>,
     },
+    /// Pass these bytes on to the program that speaks AGI itself, in one go.
+    Relay {
+        /// Whole lines, unless Asterisk closed in the middle of one.
+        bytes: Bytes,
+        /// The command that they answer, if they do.
+        answered: Option<Answered>,
+    },
+    /// Tell the program that speaks AGI itself that the caller is gone: as a line, or as a signal.
+    RelayHangup {
+        /// Asterisk says it for the first time, and not because the session ends.
+        is_news: bool,
+    },
     /// Half-close the stream to the service, once it has everything.
     FinishService,
     /// Give the stream to the service, or the attempt to open one, up at once.
     DropService,
+    /// Seek a service for the call again, with this in its `started`. Until it is opened, nobody has the call.
+    Reopen {
+        /// What the next service needs to carry on.
+        resumption: Box<proto::Resumption>,
+        /// How long it may take.
+        within: Duration,
+    },
     /// Half-close the socket to Asterisk; go on reading.
     HalfClose,
     /// Close the socket. The last action of every call.
     Close,
+}
+
+/// How Asterisk answered a command that was passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered {
+    /// As `GET DATA`; `RAW` for a line that is no command.
+    pub command: &'static str,
+    /// 200, or what else Asterisk said; 0 for a line that never reached it.
+    pub code: u16,
+    /// From the write to the reply; none for a line that was never written.
+    pub elapsed: Option<Duration>,
 }
 
 /// What a call has to know of its route and of its bridge.

@@ -11,6 +11,7 @@ mod read;
 mod reference;
 #[cfg(test)]
 mod schema;
+mod service_url;
 mod tree;
 mod units;
 mod value;
@@ -20,7 +21,11 @@ pub use faults::{Fault, Faults, Place};
 pub use load::{Loaded, load, parse};
 pub use watch::{Reloader, Stopped, Watch, watch};
 
-use crate::{route::Table, secret::Secret};
+use crate::{
+    api::{Permit, Tls},
+    route::Table,
+    secret::Secret,
+};
 use ipnet::IpNet;
 use std::{net::SocketAddr, time::Duration};
 
@@ -31,6 +36,8 @@ pub struct Config {
     pub agi: AgiConfig,
     /// The admin port.
     pub admin: AdminConfig,
+    /// Where workers dial in.
+    pub api: ApiConfig,
     /// How the bridge stops.
     pub shutdown: ShutdownConfig,
     /// Logs.
@@ -65,6 +72,17 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// Must be shown by whoever changes something.
     pub token: Option<Secret>,
+}
+
+/// Where workers dial in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// None: nobody can dial in. Needs a restart.
+    pub listen: Option<SocketAddr>,
+    /// None: plain text. Needs a restart.
+    pub tls: Option<Tls>,
+    /// Who may register for which group; empty: nobody.
+    pub workers: Vec<Permit>,
 }
 
 /// How the bridge stops.

@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod agi;
+pub mod api;
 pub mod app;
 pub mod call;
 pub mod cli;

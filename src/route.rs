@@ -154,6 +154,8 @@ pub struct Policy {
     pub quiet: Quiet,
     /// How long a lost call is kept for another service; zero: not at all.
     pub resume_for: Duration,
+    /// How often within a minute a call is resumed.
+    pub resumes_per_minute: u32,
     /// Results kept for a service that resumes the call.
     pub journal_results: usize,
     /// Largest checkpoint, in bytes.
@@ -179,6 +181,7 @@ impl Default for Policy {
             quiet_limit: Duration::from_secs(2),
             quiet: Quiet::Silence,
             resume_for: Duration::from_secs(10),
+            resumes_per_minute: 6,
             journal_results: 32,
             checkpoint_limit: 64 * 1024,
             hangup_grace: Duration::from_secs(10),

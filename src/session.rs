@@ -3,7 +3,9 @@
 //! | file | what it does |
 //! |---|---|
 //! | `begin` | reads the prelude, picks the route, decides whether the call is taken |
-//! | `drive` | the one loop of a call |
+//! | `drive` | the one loop of a call; `drive/upstream`: the service's side of it |
+//! | `service` | the service's side of it: who is sought, who has it, what waits to be told |
+//! | `facts` | what is known of a call for as long as it lives |
 //! | `socket` | bytes from and to Asterisk |
 //! | `started` | what a service is told first |
 //! | `meter` | what is counted of a call |
@@ -11,8 +13,10 @@
 
 mod begin;
 mod drive;
+mod facts;
 mod meter;
 pub mod registry;
+mod service;
 mod socket;
 mod started;
 

@@ -2,36 +2,49 @@
 //! messages mean.
 //!
 //! A [`Directory`] for the process knows the addresses; an [`Upstreams`] for each core has connections of its own to
-//! them, and opens a [`Link`] for a call. Only opening a link touches what cores share.
+//! them, and opens a [`Link`] or a [`RawLink`] for a call. Services that dial in are known to [`Workers`], for the process
+//! too. Only opening a link touches what cores share.
 
 mod address;
 mod backoff;
 mod directory;
 mod error;
+mod fastagi;
 mod grpc;
+mod header;
 mod io;
 mod link;
 mod opening;
+mod raw;
+mod script;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod websocket;
+mod worker;
 
 pub use address::Health;
 pub use directory::{Directory, Endpoint, Resolver};
 pub use error::{Attempt, AttemptError, Exhausted, Failure, Lost, Phase, SendError, status_name};
-pub use link::Link;
-
-use crate::{
-    agi::Prelude,
-    proto::CallEvent,
-    route::{Policy, Service},
+pub use link::{Link, Taken};
+pub use raw::{RawLink, RawRead};
+pub use websocket::{Format, Messages, Pings, Unreadable};
+pub use worker::{
+    Events, GROUPS_MAX, HelloError, Identity, PINGS as WORKER_PINGS, RegisterError, Registration,
+    Take, TakeError, WORKER_ID_MAX, Workers,
 };
+
+use crate::{agi::Prelude, proto::CallEvent, route::Service};
 use grpc::Pools;
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// The largest message, both ways.
+const MESSAGE_MAX: usize = 4 * 1024 * 1024;
 
 /// The connections of one core. To be used on one current-thread runtime: the tasks of its connections run there.
 pub struct Upstreams {
     directory: Arc<Directory>,
+    workers: Arc<Workers>,
     pools: Pools,
 }
 
@@ -48,27 +61,37 @@ pub struct Opening {
     pub prelude: Arc<Prelude>,
 }
 
+/// How long a service is sought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For one attempt: connect, handshake and acceptance.
+    pub attempt: Duration,
+    /// For all of them.
+    pub all: Duration,
+}
+
 impl Upstreams {
     /// No connections yet.
-    pub fn new(directory: Arc<Directory>) -> Self {
-        Self { directory, pools: Pools::default() }
+    pub fn new(directory: Arc<Directory>, workers: Arc<Workers>) -> Self {
+        Self { directory, workers, pools: Pools::default() }
     }
 
     /// Finds a service that takes the call, trying `services` in order and all their addresses, again and again
-    /// within `policy.retry_for`. A service took it once it sent response headers. `on_attempt` hears how each
-    /// attempt ended. Dropping the future gives up at once.
+    /// for as long as there is `patience`. A service took it once it sent response headers, agreed to speak WebSocket, or took an
+    /// offer; one that speaks AGI itself, once it was given the prelude. `on_attempt` hears how each attempt ended.
+    /// Dropping the future gives up at once.
     ///
     /// # Errors
     /// [`Exhausted`]: nobody took it in time; with the last failure of each address.
     pub async fn open(
         &self,
         services: &[Arc<Service>],
-        policy: &Policy,
+        patience: Patience,
         opening: &Opening,
         on_attempt: &(dyn Fn(&Attempt<'_>) + Sync),
-    ) -> Result<Link, Exhausted> {
+    ) -> Result<Taken, Exhausted> {
         // Boxed, since it is large and short: a call's task lives on for hours.
-        Box::pin(opening::open(self, services, policy, opening, on_attempt)).await
+        Box::pin(opening::open(self, services, patience, opening, on_attempt)).await
     }
 
     /// Connections of this core that take calls now.

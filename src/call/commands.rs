@@ -2,9 +2,10 @@
 
 use super::{
     Loss, LossKind, REFUSALS_MAX,
-    ending::{Cause, Verdict},
-    machine::{Call, Owner, State},
+    ending::Verdict,
+    machine::Call,
     queue::{Entry, Work, error},
+    state::{Owner, State},
 };
 use crate::{
     agi::Exchange,
@@ -16,41 +17,31 @@ use crate::{
 use std::time::Duration;
 
 impl Call {
-    pub(super) fn control(&mut self, control: CallControl) {
+    pub(super) fn control(&mut self, control: CallControl, now: Duration) {
         match control.control {
-            Some(Control::Command(command)) => self.command(&command),
+            Some(Control::Command(command)) => self.command(command, now),
             Some(Control::Cancel(cancel)) => self.queue.cancel(cancel.id),
-            Some(Control::Checkpoint(checkpoint)) => self.checkpoint(&checkpoint),
+            Some(Control::Checkpoint(checkpoint)) => self.checkpoint(checkpoint, now),
             Some(Control::End(end)) => {
                 if let State::Driven { end: slot @ None } = &mut self.state {
                     *slot = Some(Verdict::from(end));
                 }
             }
-            Some(Control::Handoff(_)) => self.misbehaved("this bridge does not serve handoff yet"),
+            // Whoever knows the routes gives it to `handle_handoff`.
+            Some(Control::Handoff(_)) => {}
             // A control of a newer contract is no fault: unknown fields are ignored.
             Some(Control::Heartbeat(Heartbeat {})) | None => {}
         }
     }
 
-    /// The service is gone: what it had not got written is dropped, and the route says what becomes of the call.
-    ///
-    /// A command at Asterisk goes on. Here a call would be kept for another service (`resume_for`).
-    pub(super) fn service_lost(&mut self, loss: &Loss) {
-        self.attached = false;
-        self.actions.push_back(super::Action::DropService);
-        if let State::Driven { end: None } = self.state {
-            let cause = Cause::failure(loss.kind.status(), &loss.detail);
-            self.begin_ending(Verdict { cause, first: Vec::new(), next: None });
-        }
-    }
-
-    fn command(&mut self, command: &Command) {
+    fn command(&mut self, command: Command, now: Duration) {
         let taken = self.settings.policy.max_queued_commands as usize;
         if self.queue.len() >= taken + REFUSALS_MAX {
             // Commands that were taken back leave room for others, but they keep their place.
             let flood = format!("{} commands wait for their results", self.queue.len());
-            return self.misbehaved(&flood);
+            return self.misbehaved(&flood, now);
         }
+        let (id, requires_success) = (command.id, command.requires_success);
         let work = match self.accept(command) {
             Ok(work) => {
                 self.refusals = 0;
@@ -63,7 +54,7 @@ impl Call {
                         "{REFUSALS_MAX} commands in a row had to be refused: {}",
                         refusal.detail
                     );
-                    return self.misbehaved(&flood);
+                    return self.misbehaved(&flood, now);
                 }
                 Work::Refuse(refusal)
             }
@@ -72,11 +63,10 @@ impl Call {
             Work::Run { exchange, .. } => exchange.name(),
             Work::Refuse(_) => "",
         };
-        let (id, requires_success) = (command.id, command.requires_success);
         self.queue.push(Entry { id, name, work, requires_success });
     }
 
-    fn accept(&mut self, command: &Command) -> Result<Work, CommandError> {
+    fn accept(&mut self, command: Command) -> Result<Work, CommandError> {
         let invalid = |detail: String| error(Code::InvalidArgument, detail);
         if command.id <= self.last_id {
             return Err(invalid(format!(
@@ -89,13 +79,15 @@ impl Call {
             State::Driven { end: None } => {}
             State::Driven { end: Some(_) }
             | State::Opening
+            | State::Resuming(_)
+            | State::Relayed(_)
             | State::Ending(_)
             | State::Closing { .. }
             | State::Ended(_) => {
                 return Err(error(Code::CallEnded, "the session was ended before this command"));
             }
         }
-        let timeout = timeout(command).map_err(invalid)?;
+        let timeout = timeout(&command).map_err(invalid)?;
         let Some(kind) = &command.command else {
             return Err(invalid("command: none is set that this bridge knows".to_owned()));
         };
@@ -109,26 +101,35 @@ impl Call {
                 format!("{allowed} commands are unanswered already"),
             ));
         }
-        Ok(Work::Run { exchange: Box::new(exchange), timeout })
+        Ok(Work::Run { exchange: Box::new(exchange), timeout, command: Box::new(command) })
     }
 
     fn running_for_service(&self) -> bool {
         self.running.as_ref().is_some_and(|running| match running.owner {
             Owner::Service { .. } => true,
-            Owner::Nobody | Owner::Bridge => false,
+            Owner::Nobody | Owner::Bridge | Owner::Relay => false,
         })
     }
 
-    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
-        let (bytes, limit) = (checkpoint.state.len(), self.settings.policy.checkpoint_limit);
-        if bytes > limit {
-            self.misbehaved(&format!("a checkpoint of {bytes} bytes, where {limit} are allowed"));
+    fn checkpoint(&mut self, checkpoint: Checkpoint, now: Duration) {
+        if self.fits_checkpoint(checkpoint.state.len(), now) && self.is_resumable() {
+            self.journal.check(checkpoint);
         }
     }
 
-    fn misbehaved(&mut self, detail: &str) {
+    /// Cuts a service off that wants more kept than the route allows.
+    pub(super) fn fits_checkpoint(&mut self, bytes: usize, now: Duration) -> bool {
+        let limit = self.settings.policy.checkpoint_limit;
+        if bytes > limit {
+            let detail = format!("a checkpoint of {bytes} bytes, where {limit} are allowed");
+            self.misbehaved(&detail, now);
+        }
+        bytes <= limit
+    }
+
+    fn misbehaved(&mut self, detail: &str, now: Duration) {
         let loss = Loss { kind: LossKind::Misbehaved, detail: detail.to_owned() };
-        self.service_lost(&loss);
+        self.service_lost(&loss, now);
     }
 }
 

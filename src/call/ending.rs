@@ -2,8 +2,9 @@
 
 use super::{
     ANNOUNCE_TIMEOUT, Action, CLOSE_TIMEOUT, FORCE_AFTER, STEP_TIMEOUT, Status,
-    machine::{Call, State, duration},
+    machine::Call,
     queue::error,
+    state::{Attached, State, duration},
 };
 use crate::{
     agi::Exchange,
@@ -151,9 +152,12 @@ pub(super) struct Ending {
 impl Call {
     /// From here on the bridge speaks: as `verdict` says, once the running command is over.
     pub(super) fn begin_ending(&mut self, mut verdict: Verdict) {
+        if self.is_relay_closing() {
+            return; // it has an end already, and waits for Asterisk's
+        }
         match &self.state {
-            State::Opening => self.actions.push_back(Action::DropService),
-            State::Driven { .. } => {}
+            State::Opening | State::Resuming(_) => self.actions.push_back(Action::DropService),
+            State::Driven { .. } | State::Relayed(_) => {}
             State::Ending(ending) if !ending.begun => {}
             State::Ending(_) | State::Closing { .. } | State::Ended(_) => return,
         }
@@ -202,6 +206,9 @@ impl Call {
 
     /// Ends the call from the bridge's side; a running command has a little time to end by itself.
     pub(super) fn force(&mut self, cause: Cause, next: Option<Next>, now: Duration) {
+        if self.is_relay_closing() {
+            return self.relay_closed(now);
+        }
         self.begin_ending(Verdict { cause, first: Vec::new(), next });
         if matches!(self.state, State::Ending(Ending { begun: false, .. }))
             && self.running.is_some()
@@ -248,27 +255,35 @@ impl Call {
 
     /// Ends the session without another word to the dialplan.
     pub(super) fn close_now(&mut self, cause: Cause, now: Duration) {
-        if matches!(self.state, State::Opening) {
-            self.actions.push_back(Action::DropService);
+        if self.is_relay_closing() {
+            return self.relay_closed(now);
         }
+        self.give_up_opening();
         self.abandon_running(now);
         let failure = (cause.status == Some(Status::ProtocolError)).then_some(FAILURE);
         let cause = match &self.state {
             State::Ending(ending) => ending.cause.clone(),
-            State::Opening | State::Driven { .. } | State::Closing { .. } | State::Ended(_) => {
-                cause
-            }
+            State::Opening
+            | State::Driven { .. }
+            | State::Resuming(_)
+            | State::Relayed(_)
+            | State::Closing { .. }
+            | State::Ended(_) => cause,
         };
         self.enter_closing(cause, failure, now);
     }
 
     /// Asterisk has closed: there is nobody to half-close to.
     pub(super) fn closed_by_asterisk(&mut self, cause: Cause, now: Duration) {
-        if matches!(self.state, State::Opening) {
-            self.actions.push_back(Action::DropService);
-        }
+        self.give_up_opening();
         let outcome = self.tell_ended(cause, now);
         self.finish(outcome);
+    }
+
+    fn give_up_opening(&mut self) {
+        if matches!(self.state, State::Opening | State::Resuming(_)) {
+            self.actions.push_back(Action::DropService);
+        }
     }
 
     pub(super) fn finish(&mut self, outcome: super::Outcome) {
@@ -300,7 +315,8 @@ impl Call {
             commands: self.written,
         };
         self.event(Event::Ended(ended), now);
-        if std::mem::take(&mut self.attached) {
+        if self.service != Attached::Nobody {
+            self.service = Attached::Nobody;
             self.actions.push_back(Action::FinishService);
         }
         (self.grace_until, self.force_at, self.quiet_at) = (None, None, None);

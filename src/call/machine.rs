@@ -1,12 +1,17 @@
-//! The call itself: what it holds, what goes in, what comes out. What it does stands in `wire`, `commands` and `ending`.
+//! The call itself: what it holds, what goes in, what comes out. What it does stands in `wire`, `commands`, `relay`, `resume`
+//! and `ending`.
 
 use super::{
     Action, Loss, Outcome, Settings, Status,
-    ending::{Cause, Ending, Verdict, music_off},
+    ending::{Cause, Verdict, music_off},
+    journal::{Budget, Journal},
     queue::Queue,
+    relay::Relay,
+    resume::Meanwhile,
+    state::{Attached, Drain, Running, State, duration},
 };
 use crate::{
-    agi::{Exchange, Reader},
+    agi::Reader,
     proto::{
         CallControl, CallEvent, Draining, Exec, Hangup, Heartbeat, SetMusic, call_event::Event,
         command::Command, hangup,
@@ -20,8 +25,8 @@ use std::{collections::VecDeque, time::Duration};
 pub struct Call {
     pub(super) settings: Settings,
     pub(super) state: State,
-    /// Whether the service's stream can be told anything.
-    pub(super) attached: bool,
+    /// Who can be told anything.
+    pub(super) service: Attached,
     /// What Asterisk sent and was not understood yet.
     pub(super) reader: Reader,
     /// The one command at Asterisk.
@@ -39,6 +44,13 @@ pub struct Call {
     pub(super) refusals: usize,
     /// Commands of the service that were written.
     pub(super) written: u32,
+
+    /// What the next service gets, should this one be lost.
+    pub(super) journal: Journal,
+    /// Resumptions so far.
+    pub(super) attempt: u32,
+    pub(super) resumptions: Budget,
+    pub(super) handoffs: Budget,
 
     /// The caller is gone.
     pub(super) hung_up: bool,
@@ -59,53 +71,6 @@ pub struct Call {
     pub(super) fault: Option<String>,
 }
 
-/// Where a call stands: see the table in [`super`].
-#[derive(Debug)]
-pub(super) enum State {
-    Opening,
-    /// `end`: what the service asked for, once its commands have run.
-    Driven {
-        end: Option<Verdict>,
-    },
-    Ending(Ending),
-    Closing {
-        until: Duration,
-        outcome: Outcome,
-    },
-    Ended(Outcome),
-}
-
-/// What the call knows of a drain.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Drain {
-    No,
-    /// There was no service to tell yet.
-    Untold(pbjson_types::Timestamp),
-    Told,
-}
-
-/// The command at Asterisk.
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) exchange: Box<Exchange>,
-    pub(super) owner: Owner,
-    pub(super) written_at: Duration,
-    pub(super) deadline: Option<Duration>,
-    /// Provisional replies so far.
-    pub(super) progress: u32,
-}
-
-/// Whose command it is, and so who gets its result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    Service {
-        id: u32,
-    },
-    /// Its result was told already: the late reply is dropped.
-    Nobody,
-    Bridge,
-}
-
 impl Call {
     /// A call whose prelude was read at `now`, for which a service is being sought.
     pub fn new(settings: Settings, now: Duration) -> Self {
@@ -117,7 +82,7 @@ impl Call {
             reader: Reader::new(settings.reply_bytes_max),
             settings,
             state: State::Opening,
-            attached: false,
+            service: Attached::Nobody,
             running: None,
             queue: Queue::default(),
             own: VecDeque::new(),
@@ -126,6 +91,10 @@ impl Call {
             last_failed: false,
             refusals: 0,
             written: 0,
+            journal: Journal::default(),
+            attempt: 0,
+            resumptions: Budget::default(),
+            handoffs: Budget::default(),
             hung_up: false,
             lenient: false,
             music_on: false,
@@ -166,56 +135,121 @@ impl Call {
                 let outcome = outcome.clone();
                 self.finish(outcome);
             }
-            State::Opening | State::Driven { .. } | State::Ending(_) => self.connection_lost(now),
+            State::Relayed(_) => self.relay_connection_lost(now),
+            State::Opening | State::Driven { .. } | State::Resuming(_) | State::Ending(_) => {
+                self.connection_lost(now);
+            }
         }
     }
 
     /// A service took the call: it has the first event, `started`, already.
     pub fn handle_opened(&mut self, now: Duration) {
-        if !matches!(self.state, State::Opening) {
-            return self.actions.push_back(Action::DropService);
-        }
+        let Meanwhile { before, hangup, after } = match &mut self.state {
+            State::Opening => Meanwhile::default(),
+            State::Resuming(resuming) => resuming.take_meanwhile(),
+            State::Driven { .. }
+            | State::Relayed(_)
+            | State::Ending(_)
+            | State::Closing { .. }
+            | State::Ended(_) => return self.actions.push_back(Action::DropService),
+        };
         self.state = State::Driven { end: None };
-        self.attached = true;
+        self.service = Attached::Typed;
         self.last_event = now;
-        self.quiet_at = None;
-        if std::mem::take(&mut self.music_on) {
-            self.own.push_back(music_off());
+        self.opened();
+        self.actions.extend(before);
+        if let Some(source) = hangup {
+            let grace = self.grace_until.map_or(Duration::ZERO, |until| until.saturating_sub(now));
+            self.hangup_event(source, grace, now);
         }
+        self.actions.extend(after);
         self.tell_drain(now);
+        self.advance(now);
+    }
+
+    /// A program that speaks AGI itself took the call, and has the prelude already.
+    pub fn handle_opened_raw(&mut self, now: Duration) {
+        match &self.state {
+            State::Opening | State::Resuming(_) => {}
+            State::Driven { .. }
+            | State::Relayed(_)
+            | State::Ending(_)
+            | State::Closing { .. }
+            | State::Ended(_) => return self.actions.push_back(Action::DropService),
+        }
+        self.state = State::Relayed(Relay::new(self.settings.limits));
+        self.service = Attached::Raw;
+        // AGI has no grace: a program goes on for as long as it likes.
+        self.grace_until = None;
+        self.opened();
         self.advance(now);
     }
 
     /// No service took the call within its time.
     pub fn handle_open_failed(&mut self, detail: &str, now: Duration) {
-        if matches!(self.state, State::Opening) {
-            let cause = Cause::failure(Status::Unavailable, detail);
-            self.begin_ending(Verdict { cause, first: Vec::new(), next: None });
-            self.advance(now);
-        }
+        let cause = match &self.state {
+            State::Opening => Cause::failure(Status::Unavailable, detail),
+            State::Resuming(resuming) => resuming.cause(Some(detail)),
+            State::Driven { .. }
+            | State::Relayed(_)
+            | State::Ending(_)
+            | State::Closing { .. }
+            | State::Ended(_) => return,
+        };
+        self.begin_ending(Verdict { cause, first: Vec::new(), next: None });
+        self.advance(now);
     }
 
     /// The service said something.
     pub fn handle_control(&mut self, control: CallControl, now: Duration) {
-        if self.attached {
-            self.control(control);
+        if self.service == Attached::Typed {
+            self.control(control, now);
             self.advance(now);
+        }
+    }
+
+    /// The program that speaks AGI itself said something.
+    pub fn handle_relay(&mut self, bytes: &[u8], now: Duration) {
+        if let State::Relayed(relay) = &mut self.state {
+            relay.lines.push(bytes);
+            self.advance(now);
+        }
+    }
+
+    /// Whether [`Self::handle_relay`] may be given more: a program that is faster than Asterisk waits.
+    pub fn wants_relay(&self) -> bool {
+        match &self.state {
+            State::Relayed(relay) => relay.lines.has_room(),
+            State::Opening
+            | State::Driven { .. }
+            | State::Resuming(_)
+            | State::Ending(_)
+            | State::Closing { .. }
+            | State::Ended(_) => true, // it is not kept
         }
     }
 
     /// The service ended its stream with OK: it is done, and what it sent still runs.
     pub fn handle_service_done(&mut self, now: Duration) {
-        self.attached = false;
-        if let State::Driven { end: end @ None } = &mut self.state {
-            *end = Some(Verdict::default());
+        match &mut self.state {
+            State::Driven { end: end @ None } => *end = Some(Verdict::default()),
+            // It may still read: half-closed is not gone.
+            State::Relayed(_) => return self.relay_program_closed(now),
+            State::Opening
+            | State::Driven { end: Some(_) }
+            | State::Resuming(_)
+            | State::Ending(_)
+            | State::Closing { .. }
+            | State::Ended(_) => {}
         }
+        self.service = Attached::Nobody;
         self.advance(now);
     }
 
     /// The service's stream is gone, or was found useless.
     pub fn handle_service_lost(&mut self, loss: &Loss, now: Duration) {
-        if self.attached {
-            self.service_lost(loss);
+        if self.service != Attached::Nobody {
+            self.service_lost(loss, now);
             self.advance(now);
         }
     }
@@ -242,7 +276,9 @@ impl Call {
     pub fn handle_timeout(&mut self, now: Duration) {
         self.time_out_command(now);
         self.time_out_state(now);
-        if self.attached && now >= self.last_event + self.settings.policy.heartbeat {
+        if self.service == Attached::Typed
+            && now >= self.last_event + self.settings.policy.heartbeat
+        {
             self.event(Event::Heartbeat(Heartbeat {}), now);
         }
         self.advance(now);
@@ -261,6 +297,14 @@ impl Call {
     pub fn poll_timeout(&self) -> Option<Duration> {
         let state = match &self.state {
             State::Opening | State::Driven { .. } => Some(self.settings.policy.max_call_duration),
+            State::Resuming(resuming) => {
+                Some(resuming.until.min(self.settings.policy.max_call_duration))
+            }
+            State::Relayed(relay) => {
+                Some(relay.close_by.map_or(self.settings.policy.max_call_duration, |by| {
+                    by.min(self.settings.policy.max_call_duration)
+                }))
+            }
             State::Ending(ending) => ending.step_until.or(match self.force_at {
                 Some(_) => None,
                 None => Some(self.settings.policy.max_call_duration),
@@ -268,7 +312,8 @@ impl Call {
             State::Closing { until, .. } => Some(*until),
             State::Ended(_) => return None,
         };
-        let heartbeat = self.attached.then(|| self.last_event + self.settings.policy.heartbeat);
+        let typed = self.service == Attached::Typed;
+        let heartbeat = typed.then(|| self.last_event + self.settings.policy.heartbeat);
         let command = self.running.as_ref().and_then(|running| running.deadline);
         [state, heartbeat, command, self.grace_until, self.quiet_at, self.force_at]
             .into_iter()
@@ -280,7 +325,11 @@ impl Call {
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.state {
             State::Closing { outcome, .. } | State::Ended(outcome) => Some(outcome),
-            State::Opening | State::Driven { .. } | State::Ending(_) => None,
+            State::Opening
+            | State::Driven { .. }
+            | State::Resuming(_)
+            | State::Relayed(_)
+            | State::Ending(_) => None,
         }
     }
 
@@ -322,12 +371,17 @@ impl Call {
             | hangup::Source::Reply
             | hangup::Source::Service => self.settings.policy.hangup_grace,
         };
-        match &self.state {
+        match &mut self.state {
             State::Opening => self.close_now(Cause::hangup(), now),
             State::Driven { .. } => {
                 self.grace_until = Some(now + grace);
                 self.hangup_event(source, grace, now);
             }
+            State::Resuming(resuming) => {
+                resuming.keep_hangup(source);
+                self.grace_until = Some(now + grace);
+            }
+            State::Relayed(_) => {}
             State::Ending(ending) => {
                 if !ending.begun && self.running.is_some() {
                     self.grace_until = Some(now + grace);
@@ -341,10 +395,10 @@ impl Call {
     }
 
     fn tell_drain(&mut self, now: Duration) {
-        if self.attached
+        if self.service == Attached::Typed
             && let Drain::Untold(deadline) = self.drain
         {
-            self.drain = Drain::Told;
+            self.drain = Drain::Told(deadline);
             self.event(Event::Draining(Draining { deadline: Some(deadline) }), now);
         }
     }
@@ -354,9 +408,17 @@ impl Call {
         self.event(Event::Hangup(event), now);
     }
 
+    /// Somebody has the call: nothing is played any more.
+    fn opened(&mut self) {
+        self.quiet_at = None;
+        if std::mem::take(&mut self.music_on) {
+            self.own.push_back(music_off());
+        }
+    }
+
     /// Tells the service, if there is one.
     pub(super) fn event(&mut self, event: Event, now: Duration) {
-        if self.attached {
+        if self.service == Attached::Typed {
             self.last_event = now;
             self.actions.push_back(Action::Event(Box::new(CallEvent { event: Some(event) })));
         }
@@ -379,6 +441,17 @@ impl Call {
                     self.force(Cause::too_long(), None, now);
                 }
             }
+            State::Resuming(_) | State::Relayed(_)
+                if now >= self.settings.policy.max_call_duration =>
+            {
+                self.force(Cause::too_long(), None, now);
+            }
+            State::Resuming(resuming) if now >= resuming.until => {
+                let cause = resuming.cause(None);
+                self.begin_ending(Verdict { cause, first: Vec::new(), next: None });
+            }
+            State::Relayed(relay) if due(relay.close_by) => self.relay_closed(now),
+            State::Resuming(_) | State::Relayed(_) => {}
             State::Ending(ending) if due(ending.step_until) => self.step_timed_out(now),
             State::Ending(ending) if ending.step_until.is_none() => {
                 // The running command of a service that is gone.
@@ -408,12 +481,5 @@ impl Call {
                 self.own.push_back(Command::SetMusic(on));
             }
         }
-    }
-}
-
-pub(super) fn duration(span: Duration) -> pbjson_types::Duration {
-    pbjson_types::Duration {
-        seconds: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
-        nanos: span.subsec_nanos().cast_signed(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     agi::Exchange,
-    proto::{CommandError, command_error::Code},
+    proto::{Command, CommandError, command_error::Code},
 };
 use std::{collections::VecDeque, time::Duration};
 
@@ -20,7 +20,12 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum Work {
     /// Write it, and wait for its reply at most so long.
-    Run { exchange: Box<Exchange>, timeout: Option<Duration> },
+    Run {
+        exchange: Box<Exchange>,
+        timeout: Option<Duration>,
+        /// As the service sent it, for whoever takes the call over while it runs.
+        command: Box<Command>,
+    },
     /// Answer it, without Asterisk.
     Refuse(CommandError),
 }
@@ -56,6 +61,14 @@ impl Queue {
     /// How many wait to be written.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// Takes back whatever was not written; the results still come in their places.
+    pub(super) fn cancel_all(&mut self, why: &str) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.is_run()) {
+            entry.work = Work::Refuse(error(Code::Cancelled, why));
+        }
+        self.waiting = 0;
     }
 
     /// Takes a command back; its result still comes in its place.

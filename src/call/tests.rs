@@ -3,6 +3,8 @@
 mod asterisk;
 mod histories;
 mod properties;
+mod relay;
+mod resume;
 mod watch;
 
 use super::{Call, Settings};
@@ -24,6 +26,7 @@ fn settings() -> Settings {
             quiet_limit: Duration::from_secs(2),
             quiet: Quiet::Silence,
             resume_for: Duration::ZERO,
+            resumes_per_minute: 3,
             journal_results: 32,
             checkpoint_limit: 64 * 1024,
             hangup_grace: Duration::from_secs(10),

@@ -3,8 +3,9 @@
 use super::{
     Action,
     ending::{Cause, Verdict},
-    machine::{Call, Owner, Running, State, duration},
+    machine::Call,
     queue::{Entry, Work, error},
+    state::{Attached, Owner, Running, State, duration},
 };
 use crate::{
     agi::{Exchange, Expect, Finished, Incoming, Step},
@@ -24,6 +25,7 @@ impl Call {
         while !matches!(self.state, State::Closing { .. } | State::Ended(_)) {
             let expected = match &self.running {
                 Some(_) if self.lenient => Expect::Reply,
+                _ if self.is_relaying() => Expect::Reply,
                 running => expect(running.as_ref()),
             };
             match self.reader.next(expected) {
@@ -43,6 +45,16 @@ impl Call {
             }
             match &mut self.state {
                 State::Opening | State::Closing { .. } | State::Ended(_) => return,
+                State::Resuming(_) => match self.queue.pop() {
+                    // Taken back when the service was lost: only their results are left.
+                    Some(entry) => self.take_turn(entry, now),
+                    None => return,
+                },
+                State::Relayed(_) => {
+                    if !self.relay_turn(now) {
+                        return;
+                    }
+                }
                 State::Driven { end } => {
                     if let Some(entry) = self.queue.pop() {
                         self.take_turn(entry, now);
@@ -120,30 +132,58 @@ impl Call {
         now: Duration,
     ) {
         self.last_failed = matches!(outcome, Outcome::Error(_));
-        if !self.attached {
+        let is_kept = match &self.state {
+            State::Resuming(_) => true,
+            State::Driven { .. } => self.is_resumable(),
+            State::Opening
+            | State::Relayed(_)
+            | State::Ending(_)
+            | State::Closing { .. }
+            | State::Ended(_) => false,
+        };
+        if self.service != Attached::Typed && !is_kept {
             return;
         }
-        self.last_event = now;
         let result = CommandResult {
             id,
             elapsed: elapsed.map(duration),
             hung_up: self.hung_up,
             outcome: Some(outcome),
         };
+        if is_kept {
+            self.journal.note(&result, self.settings.policy.journal_results);
+        }
         let event = Box::new(CallEvent { event: Some(Event::Result(result)) });
-        self.actions.push_back(Action::Result { command, event });
+        let action = Action::Result { command, event };
+        match &mut self.state {
+            State::Resuming(resuming) => resuming.keep(action),
+            State::Opening
+            | State::Driven { .. }
+            | State::Relayed(_)
+            | State::Ending(_)
+            | State::Closing { .. }
+            | State::Ended(_) => {
+                if self.service == Attached::Typed {
+                    self.last_event = now;
+                    self.actions.push_back(action);
+                }
+            }
+        }
     }
 
     /// Writes a step of the bridge's own.
     pub(super) fn run_own(&mut self, own: &Command, now: Duration) {
         match Exchange::new(own, &self.settings.limits, self.settings.random) {
             Ok(exchange) if self.hung_up && !exchange.dead_safe() => {}
-            Ok(exchange) => self.write(Box::new(exchange), Owner::Bridge, None, now),
+            Ok(exchange) => self.write_line(exchange, Owner::Bridge, now),
             Err(invalid) => self.fault = Some(invalid.detail),
         }
     }
 
     fn incoming(&mut self, incoming: Incoming, now: Duration) {
+        if self.is_relaying() {
+            return self.relay_incoming(incoming, now);
+        }
         match incoming {
             Incoming::Hangup => self.hangup(Source::Signal, now),
             Incoming::Stray(_) if self.lenient => {}
@@ -204,7 +244,10 @@ impl Call {
             self.result_of(&running, Outcome::Error(lost), now);
         }
         self.lenient = true;
-        if matches!(self.state, State::Opening | State::Driven { .. }) {
+        if matches!(
+            self.state,
+            State::Opening | State::Driven { .. } | State::Resuming(_) | State::Relayed(_)
+        ) {
             self.begin_ending(Verdict {
                 cause: Cause::desync(detail),
                 first: Vec::new(),
@@ -235,23 +278,24 @@ impl Call {
             (Some(refusal), _) | (None, Work::Refuse(refusal)) => {
                 self.result((entry.id, entry.name), None, Outcome::Error(refusal), now);
             }
-            (None, Work::Run { exchange, timeout }) => {
+            (None, Work::Run { exchange, timeout, command }) => {
                 self.written += 1;
-                self.write(exchange, Owner::Service { id: entry.id }, timeout, now);
+                let deadline = timeout.map(|timeout| now.saturating_add(timeout));
+                let owner = Owner::Service { id: entry.id };
+                let command = Some(command);
+                self.write(Running { deadline, command, ..Running::new(exchange, owner, now) });
             }
         }
     }
 
-    fn write(
-        &mut self,
-        exchange: Box<Exchange>,
-        owner: Owner,
-        timeout: Option<Duration>,
-        now: Duration,
-    ) {
-        self.actions.push_back(Action::Write(exchange.first_line()));
-        let deadline = timeout.map(|timeout| now.saturating_add(timeout));
-        self.running = Some(Running { exchange, owner, written_at: now, deadline, progress: 0 });
+    /// Writes a line that no service waits for.
+    pub(super) fn write_line(&mut self, exchange: Exchange, owner: Owner, now: Duration) {
+        self.write(Running::new(Box::new(exchange), owner, now));
+    }
+
+    fn write(&mut self, running: Running) {
+        self.actions.push_back(Action::Write(running.exchange.first_line()));
+        self.running = Some(running);
     }
 }
 

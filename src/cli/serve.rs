@@ -70,7 +70,8 @@ async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow:
 
     let agi: Vec<String> = app.agi().iter().map(ToString::to_string).collect();
     let cores = config.agi.cores;
-    info!(agi = agi.join(","), admin = %admin_address, cores, version = env!("CARGO_PKG_VERSION"), "listening");
+    let api = app.api().map(tracing::field::display);
+    info!(agi = agi.join(","), admin = %admin_address, api, cores, version = env!("CARGO_PKG_VERSION"), "listening");
 
     signals.next().await;
     readiness.set_draining();

@@ -1,5 +1,6 @@
 //! From the file as written to the checked configuration: defaults are filled in, and what depends on more than one key is checked.
 
+mod api;
 mod routes;
 
 use super::{
@@ -31,6 +32,7 @@ const PRIVATE: [&str; 9] = [
 pub(super) fn check(file: File, reader: &mut Reader) -> Option<Config> {
     let agi = agi(&file.agi, reader);
     let admin = admin(&file.admin, &agi, reader);
+    let api = api::api(&file.api, &agi, &admin, reader);
     let shutdown = file.shutdown.value.as_ref();
     let shutdown = ShutdownConfig {
         drain_timeout: shutdown
@@ -43,8 +45,8 @@ pub(super) fn check(file: File, reader: &mut Reader) -> Option<Config> {
         format: log.and_then(|it| word(&it.format)).unwrap_or(LogFormat::Json),
         level: log.and_then(|it| word(&it.level)).unwrap_or(LogLevel::Info),
     };
-    let routes = routes::table(&file, agi.max_call_duration, reader)?;
-    reader.faults.is_empty().then_some(Config { agi, admin, shutdown, log, routes })
+    let routes = routes::table(&file, agi.max_call_duration, &api, reader)?;
+    reader.faults.is_empty().then_some(Config { agi, admin, api, shutdown, log, routes })
 }
 
 fn agi(field: &Field<file::Agi>, reader: &mut Reader) -> AgiConfig {

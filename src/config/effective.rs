@@ -1,6 +1,7 @@
 //! The configuration in force, as YAML in the form of the file: every default filled in, secrets masked.
 
-use super::{AgiConfig, Config, LogConfig, file::NextWord, units, value::Choice};
+use super::{AgiConfig, ApiConfig, Config, LogConfig, file::NextWord, units, value::Choice};
+use crate::api::{Credential, Groups, Permit};
 use crate::route::{Next, Policy, Quiet, Route, Service, Target, Then, Tls, When};
 use serde_json::{Map, Value, json};
 use std::{path::PathBuf, time::Duration};
@@ -17,16 +18,27 @@ impl Config {
     /// As [`Self::effective_yaml`], for JSON.
     pub fn effective(&self) -> Value {
         let routes: Vec<Value> = self.routes.routes().map(|it| route(it)).collect();
-        json!({
-            "agi": agi(&self.agi),
-            "admin": sparse([
-                ("listen", Some(self.admin.listen.to_string().into())),
-                ("token", self.admin.token.as_ref().map(|_| MASK.into())),
-            ]),
-            "shutdown": {"drain_timeout": span(self.shutdown.drain_timeout), "linger": span(self.shutdown.linger)},
-            "log": log(&self.log),
-            "routes": routes,
-        })
+        let shutdown = &self.shutdown;
+        sparse([
+            ("agi", Some(agi(&self.agi))),
+            (
+                "admin",
+                Some(sparse([
+                    ("listen", Some(self.admin.listen.to_string().into())),
+                    ("token", self.admin.token.as_ref().map(|_| MASK.into())),
+                ])),
+            ),
+            ("api", self.api.listen.map(|_| api(&self.api))),
+            (
+                "shutdown",
+                Some(json!({
+                    "drain_timeout": span(shutdown.drain_timeout),
+                    "linger": span(shutdown.linger),
+                })),
+            ),
+            ("log", Some(log(&self.log))),
+            ("routes", Some(routes.into())),
+        ])
     }
 }
 
@@ -59,6 +71,40 @@ fn agi(agi: &AgiConfig) -> Value {
         "line_bytes_max": agi.line_bytes_max,
         "cores": agi.cores,
     })
+}
+
+fn api(api: &ApiConfig) -> Value {
+    let path = |path: &PathBuf| Some(path.to_string_lossy().into());
+    let tls = api.tls.as_ref().map(|tls| {
+        sparse([
+            ("cert", path(&tls.cert)),
+            ("key", path(&tls.key)),
+            ("client_ca", tls.client_ca.as_ref().and_then(path)),
+        ])
+    });
+    let workers: Vec<Value> = api.workers.iter().map(permit).collect();
+    sparse([
+        ("listen", api.listen.map(|address| address.to_string().into())),
+        ("tls", tls),
+        ("workers", (!workers.is_empty()).then(|| workers.into())),
+    ])
+}
+
+fn permit(permit: &Permit) -> Value {
+    let groups = match &permit.groups {
+        Groups::All => json!(["*"]),
+        Groups::These(groups) => groups.iter().map(|group| Value::from(&**group)).collect(),
+    };
+    let credential = match &permit.credential {
+        Credential::Anybody => None,
+        Credential::Token(_) => Some(("token", MASK)),
+        Credential::Certificate(name) => Some(("certificate", &**name)),
+    };
+    let mut fields = sparse([("groups", Some(groups))]);
+    if let (Value::Object(fields), Some((key, value))) = (&mut fields, credential) {
+        fields.insert(key.to_owned(), value.into());
+    }
+    fields
 }
 
 fn log(log: &LogConfig) -> Value {
@@ -137,6 +183,7 @@ fn policy(policy: &Policy) -> Value {
             Quiet::Music(class) => json!({"music": class}),
         },
         "resume_for": span(policy.resume_for),
+        "resumes_per_minute": policy.resumes_per_minute,
         "journal_results": policy.journal_results,
         "checkpoint_limit": size(policy.checkpoint_limit),
         "hangup_grace": span(policy.hangup_grace),

@@ -6,7 +6,8 @@ use super::read::{described, section_schema};
 use super::{
     many::{List, Names, OneOrMany},
     read::{Field, Fields, Read, Reader, Section, read_section, section},
-    reference::{FilePath, SecretText, ServiceUrl},
+    reference::{DnsName, FilePath, SecretText, WorkerGroup},
+    service_url::ServiceUrl,
     tree::{Node, Value},
     value::{Choice, Listen, Name, Network, Number, Size, Span, Text, Word},
     {LogFormat, LogLevel},
@@ -28,6 +29,8 @@ section! {
         agi: Agi;
         /// The admin port.
         admin: Admin;
+        /// Where workers dial in.
+        api: Api;
         /// How the bridge stops.
         shutdown: Shutdown;
         /// Logs.
@@ -37,7 +40,7 @@ section! {
         /// Which service gets a call. The first route that fits gets it.
         routes: List<Route>, required;
     }
-    later ["api", "managers", "telemetry"]
+    later ["managers", "telemetry"]
 }
 
 section! {
@@ -67,6 +70,42 @@ section! {
         listen: Listen;
         /// Must be shown by whoever changes something over the admin port.
         token: SecretText;
+    }
+}
+
+section! {
+    /// Where workers dial in, by gRPC and by WebSocket.
+    struct Api {
+        /// Address to listen on. Default: none, and no worker can dial in. A change needs a restart.
+        listen: Listen;
+        /// Unset: plain text. A change needs a restart; a file that changes is read anew for each connection.
+        tls: ApiTls;
+        /// Who may register for which group. Default: nobody.
+        workers: List<WorkerEntry>;
+    }
+}
+
+section! {
+    /// How workers see who the bridge is, and how it checks who they are.
+    struct ApiTls {
+        /// PEM file with the bridge's certificate chain.
+        cert: FilePath, required;
+        /// PEM file with the bridge's private key.
+        key: FilePath, required;
+        /// PEM file with the authorities of the workers' certificates. Default: no certificate is asked for.
+        client_ca: FilePath;
+    }
+}
+
+section! {
+    /// Lets whoever shows the token, or the certificate, register for the groups; with neither: anybody.
+    struct WorkerEntry {
+        /// Groups, as routes name them in `worker://group`: one, or a list. `"*"`: every group.
+        groups: OneOrMany<WorkerGroup>, required;
+        /// What a worker must show as `authorization: Bearer …`.
+        token: SecretText;
+        /// The DNS name for which a worker's client certificate must be valid.
+        certificate: DnsName;
     }
 }
 
@@ -103,6 +142,8 @@ section! {
         quiet: Quiet;
         /// How long a lost call is kept for another service; `0s`: not at all. Default 10s.
         resume_for: Span<0, { 10 * MINUTE }>;
+        /// How often a call is resumed within a minute; then it is treated as lost for good. Default 6.
+        resumes_per_minute: Number<1, 60>;
         /// Results kept for a service that resumes the call. Default 32.
         journal_results: Number<0, 1024>;
         /// The largest checkpoint of a service. Default 64KiB.
@@ -191,7 +232,7 @@ section! {
 section! {
     /// Finds dead connections.
     struct Keepalive {
-        /// A ping after so long without traffic on a connection that has calls. Default 30s.
+        /// `grpc://`: a ping after so long without traffic on a connection that has calls, default 30s. `ws://`: a ping each time so long has passed, default 20s.
         interval: Span<SECOND, HOUR>;
         /// The connection is dead when a ping is not answered for so long. Default 10s.
         timeout: Span<100, { 5 * MINUTE }>;

@@ -203,6 +203,8 @@ impl Config {
             ("agi.cores", self.agi.cores != new.agi.cores),
             ("admin.listen", self.admin.listen != new.admin.listen),
             ("admin.token", self.admin.token != new.admin.token),
+            ("api.listen", self.api.listen != new.api.listen),
+            ("api.tls", self.api.tls != new.api.tls),
             ("log", self.log != new.log),
             ("shutdown", self.shutdown != new.shutdown),
         ];

@@ -94,6 +94,12 @@ impl Table {
         )
     }
 
+    /// What `path` gives for the parameters of a route that is chosen by its name; nothing when it has another form.
+    pub fn parameters(&self, route: &Arc<Route>, path: &str) -> Vec<(String, String)> {
+        let entry = self.entries.iter().find(|(_, known)| Arc::ptr_eq(known, route));
+        entry.and_then(|(pattern, _)| pattern.matches(path)).unwrap_or_default()
+    }
+
     /// The routes, in the order of the file.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = &Arc<Route>> {
         self.entries.iter().map(|(_, route)| route)

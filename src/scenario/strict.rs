@@ -1,12 +1,13 @@
-//! The contract's JSON readers ignore keys that they do not know. A scenario must not: a mistyped field would test
-//! nothing. So keys are checked against the contract's descriptors first. Lengths of time may also be written as
+//! The contract's JSON readers ignore keys and names of values that they do not know. A scenario must not: a mistyped one
+//! would test nothing. So both are checked against the contract's descriptors first. Lengths of time may also be written as
 //! elsewhere in the file (`300ms`), where ProtoJSON knows seconds only.
 
 use super::Span;
 use crate::proto::DESCRIPTORS;
 use prost::Message as _;
 use prost_types::{
-    DescriptorProto, FieldDescriptorProto, FileDescriptorSet, field_descriptor_proto::Label,
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet,
+    field_descriptor_proto::Label,
 };
 use serde_json::Value;
 use std::{collections::HashMap, sync::LazyLock};
@@ -17,21 +18,32 @@ pub(super) enum Error {
     /// A key.
     #[error("the contract's {message} has no field {key:?}; it has {known}")]
     UnknownField { message: String, key: String, known: String },
+    /// The name of an enum's value.
+    #[error("{key}: the contract has no {value:?}; it has {known}")]
+    UnknownValue { key: String, value: String, known: String },
     /// A length of time.
     #[error("{key}: {detail}")]
     Duration { key: String, detail: String },
 }
 
-static MESSAGES: LazyLock<HashMap<String, DescriptorProto>> = LazyLock::new(|| {
+#[derive(Default)]
+struct Contract {
+    messages: HashMap<String, DescriptorProto>,
+    /// The names of the values of each enum.
+    enums: HashMap<String, Vec<String>>,
+}
+
+static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
     let set = FileDescriptorSet::decode(DESCRIPTORS).expect("the build made these descriptors");
-    let mut messages = HashMap::new();
+    let mut contract = Contract::default();
     for file in set.file {
         let package = format!(".{}", file.package.as_deref().unwrap_or_default());
+        contract.collect_enums(&package, file.enum_type);
         for message in file.message_type {
-            collect(&package, message, &mut messages);
+            contract.collect(&package, message);
         }
     }
-    messages
+    contract
 });
 
 /// Checks that every key in `value` is a field of the contract's `message`, all the way down, and writes lengths of time
@@ -40,17 +52,27 @@ pub(super) fn check(value: &mut Value, message: &str) -> Result<(), Error> {
     check_message(value, &format!(".agibridge.v1.{message}"))
 }
 
-fn collect(scope: &str, message: DescriptorProto, into: &mut HashMap<String, DescriptorProto>) {
-    let name = format!("{scope}.{}", message.name.as_deref().unwrap_or_default());
-    for nested in message.nested_type.clone() {
-        collect(&name, nested, into);
+impl Contract {
+    fn collect(&mut self, scope: &str, message: DescriptorProto) {
+        let name = format!("{scope}.{}", message.name.as_deref().unwrap_or_default());
+        self.collect_enums(&name, message.enum_type.clone());
+        for nested in message.nested_type.clone() {
+            self.collect(&name, nested);
+        }
+        self.messages.insert(name, message);
     }
-    into.insert(name, message);
+
+    fn collect_enums(&mut self, scope: &str, enums: Vec<EnumDescriptorProto>) {
+        for one in enums {
+            let name = format!("{scope}.{}", one.name.as_deref().unwrap_or_default());
+            self.enums.insert(name, one.value.into_iter().filter_map(|value| value.name).collect());
+        }
+    }
 }
 
 fn check_message(value: &mut Value, type_name: &str) -> Result<(), Error> {
     // Well-known types are written as text and have no keys.
-    let (Value::Object(map), Some(message)) = (value, MESSAGES.get(type_name)) else {
+    let (Value::Object(map), Some(message)) = (value, CONTRACT.messages.get(type_name)) else {
         return Ok(());
     };
     if type_name.starts_with(".google.") || is_map(message) {
@@ -62,6 +84,10 @@ fn check_message(value: &mut Value, type_name: &str) -> Result<(), Error> {
             return Err(unknown(message, key));
         };
         let Some(inner_type) = field.type_name.as_deref() else { continue };
+        if let Some(names) = CONTRACT.enums.get(inner_type) {
+            check_names(inner, key, names)?;
+            continue;
+        }
         match inner {
             Value::Array(items) if field.label == Some(Label::Repeated as i32) => {
                 items.iter_mut().try_for_each(|item| check_message(item, inner_type))?;
@@ -80,6 +106,21 @@ fn check_message(value: &mut Value, type_name: &str) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// One name, or a list of them. Numbers are taken as they are.
+fn check_names(value: &Value, key: &str, known: &[String]) -> Result<(), Error> {
+    match value {
+        Value::String(name) if !known.contains(name) => Err(Error::UnknownValue {
+            key: key.to_owned(),
+            value: name.clone(),
+            known: known.join(", "),
+        }),
+        Value::Array(items) => items.iter().try_for_each(|item| check_names(item, key, known)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Ok(())
+        }
+    }
 }
 
 fn names(field: &FieldDescriptorProto) -> [Option<&String>; 2] {

@@ -73,6 +73,8 @@ fn faults_name_the_line_and_the_field() {
     assert!(text.contains("capitals"), "{text}");
     let text = fault("name: x\nexpect: {results: [{digits: {digit: '1'}}]}\n");
     assert!(text.contains("digit"), "{text}");
+    let text = fault("name: x\nexpect: {results: [{error: {code: CODE_TIMEDOUT}}]}\n");
+    assert!(text.contains("CODE_TIMEDOUT") && text.contains("CODE_TIMED_OUT"), "{text}");
     let text = fault("name: x\nexpect: {ended: HANGUP}\n");
     assert!(text.contains("REASON") || text.contains("no reason"), "{text}");
     assert!(fault("name: x\nasterisk: {sounds: {beep: 3}}\n").contains("length of time"));

@@ -2,11 +2,11 @@
 
 use super::{
     Core, Pending, Rules, Shared,
-    drive::{Parts, Session},
+    drive::{OnRoute, Parts, Session},
+    facts::{Facts, Place},
     meter::Meter,
     registry::Entry,
     socket::{Read, Socket},
-    started,
 };
 use crate::{
     agi::{Prelude, PreludeError, PreludeReader, Request},
@@ -17,7 +17,6 @@ use crate::{
         metrics::{Connection, Rejection},
         trace::TraceContext,
     },
-    upstream::Opening,
 };
 use std::{
     future::poll_fn,
@@ -65,9 +64,9 @@ pub async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
     let (request, channel) = (prelude.request(), prelude.channel());
     let arrival = Arrival { prelude, request, channel, rest: rest.to_vec(), peer, accepted };
     match choose(&core.shared, &rules, &arrival) {
-        Ok((route, parameters)) => {
+        Ok(chosen) => {
             drop(pending);
-            Box::pin(drive(core, socket, arrival, &rules, route, parameters)).await;
+            Box::pin(drive(core, socket, arrival, rules, chosen)).await;
         }
         Err((status, detail)) => {
             core.metrics.rejected(rejection(status));
@@ -160,55 +159,55 @@ async fn drive(
     core: Arc<Core>,
     socket: Socket,
     arrival: Arrival,
-    rules: &Rules,
-    route: Arc<Route>,
-    parameters: Vec<(String, String)>,
+    rules: Arc<Rules>,
+    (route, parameters): Chosen,
 ) {
     let Arrival { prelude, request, channel, rest, peer, accepted } = arrival;
     let call_id = Uuid::now_v7();
     let trace = TraceContext::from_query(&request.query);
-    let name = channel.name.clone();
+    let name = channel.name;
     debug!(%call_id, route = %route.name, trace_id = %trace.trace_id, %peer, channel = name, "call started");
     let handle = core.shared.registry.register(Entry {
         call_id,
         route: Arc::clone(&route.name),
-        channel: channel.name.clone(),
-        caller_number: channel.caller_id_number.clone(),
+        channel: name.clone(),
+        caller_number: channel.caller_id_number,
         accepted_at: accepted.1,
     });
-    let route_metrics = core.metrics.route(&route.name);
-    let opening = Opening {
-        metadata: started::metadata(call_id, &route, &trace),
-        started: started::started(
-            (call_id, accepted.1),
-            (&prelude, channel),
-            (&route, parameters),
-            request.query,
-        ),
-        capacity: 2 * route.policy.max_queued_commands as usize + 16,
-        prelude: Arc::new(prelude),
-    };
-    let settings = settings(route.policy.clone(), rules);
-    let mut call = Call::new(settings, accepted.0.elapsed());
+    let metrics = core.metrics.route(&route.name);
+    let mut call = Call::new(settings(route.policy.clone(), &rules), accepted.0.elapsed());
     if !rest.is_empty() {
         call.handle_asterisk(&rest, accepted.0.elapsed());
     }
+    let query = request.query.clone();
+    let facts = Facts {
+        call_id,
+        accepted_at: accepted.1,
+        prelude: Arc::new(prelude),
+        request,
+        trace,
+        rules,
+        place: Place { route: Arc::clone(&route), parameters, query },
+    };
+    let (opening, within) = (facts.opening(None), route.policy.retry_for);
+    let opening = super::drive::open(&core, &route, &metrics, opening, (within, None));
     let mut session = Session::new(Parts {
         call,
         socket,
         accepted: accepted.0,
-        opening: Some(super::drive::open(&core, &route, &route_metrics, opening)),
-        handle: Some(handle),
-        meter: Some(Meter::new(&core.metrics, route_metrics)),
+        opening: Some(opening),
+        on_route: Some(OnRoute { facts, handle, meter: Meter::new(&core.metrics, metrics) }),
         core,
     });
+    drop(route);
     let outcome = (&mut session).await;
     let duration = accepted.0.elapsed();
     session.count_end(&outcome, duration);
+    let Some(facts) = session.facts() else { return };
     info!(
         %call_id,
-        route = %route.name,
-        trace_id = %trace.trace_id,
+        route = %facts.place.route.name,
+        trace_id = %facts.trace.trace_id,
         %peer,
         channel = name,
         service = session.service(),
@@ -236,8 +235,7 @@ async fn turn_away(
         socket,
         accepted: Instant::now(),
         opening: None,
-        handle: None,
-        meter: None,
+        on_route: None,
         core: Arc::clone(core),
     });
     let outcome: Option<Outcome> = tokio::time::timeout(TURN_AWAY_TIMEOUT, session).await.ok();
@@ -277,6 +275,7 @@ fn refusing() -> Policy {
         quiet_limit: Duration::ZERO,
         quiet: Quiet::Silence,
         resume_for: Duration::ZERO,
+        resumes_per_minute: 0,
         journal_results: 0,
         checkpoint_limit: 0,
         hangup_grace: Duration::ZERO,

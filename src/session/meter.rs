@@ -1,10 +1,11 @@
 //! What is counted of one call. Knows the instruments, and nothing of how a call runs.
 
 use crate::{
-    call::{Outcome, Status},
-    proto::{CallEvent, call_event::Event},
+    call::{Answered, Outcome, Status},
+    proto::{CallEvent, call_event::Event, hangup::Source, resumption},
     telemetry::metrics::{
-        ActiveCall, CommandLabel, CoreMetrics, OutcomeLabel, Rejection, RouteMetrics, Transport,
+        ActiveCall, Cause, CommandLabel, CoreMetrics, OutcomeLabel, Rejection, RouteMetrics,
+        Transport,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -17,18 +18,37 @@ pub(super) struct Meter {
     route: Arc<RouteMetrics>,
     active: ActiveCall,
     set_up: bool,
+    transport: Transport,
 }
 
 impl Meter {
     pub(super) fn new(core: &Arc<CoreMetrics>, route: Arc<RouteMetrics>) -> Self {
         let active = route.call_started();
-        Self { core: Arc::clone(core), route, active, set_up: false }
+        let transport = Transport::Grpc;
+        Self { core: Arc::clone(core), route, active, set_up: false, transport }
     }
 
-    /// A control message came; the first one ends the set-up.
-    pub(super) fn control(&mut self, since_accept: Duration) {
+    /// A service took the call.
+    pub(super) fn opened(&mut self, transport: Transport) {
+        self.transport = transport;
+    }
+
+    /// The call goes on with another service, perhaps on another route.
+    pub(super) fn resumed(&mut self, cause: resumption::Cause, route: Arc<RouteMetrics>) {
+        self.route.resumed(match cause {
+            resumption::Cause::Handoff => Cause::Handoff,
+            resumption::Cause::Unspecified | resumption::Cause::ServiceLost => Cause::ServiceLost,
+        });
+        if !Arc::ptr_eq(&self.route, &route) {
+            self.active = route.call_started();
+            self.route = route;
+        }
+    }
+
+    /// The service said something; the first time ends the set-up.
+    pub(super) fn heard(&mut self, since_accept: Duration) {
         if !std::mem::replace(&mut self.set_up, true) {
-            self.route.setup(Transport::Grpc, since_accept);
+            self.route.setup(self.transport, since_accept);
         }
     }
 
@@ -48,6 +68,17 @@ impl Meter {
         let Some(outcome) = &result.outcome else { return };
         let elapsed = result.elapsed.as_ref().and_then(|it| Duration::try_from(*it).ok());
         self.core.command(CommandLabel::named(command), OutcomeLabel::of(outcome), elapsed);
+    }
+
+    /// A program that speaks AGI itself was answered.
+    pub(super) fn answered(&self, answered: &Answered) {
+        let outcome = OutcomeLabel::of_code(answered.code);
+        self.core.command(CommandLabel::named(answered.command), outcome, answered.elapsed);
+    }
+
+    /// A program that speaks AGI itself is told that the caller is gone.
+    pub(super) fn hangup(&self) {
+        self.route.hangup(Source::Signal);
     }
 
     /// A line was written, or a result told, so long after it became possible.

@@ -2,7 +2,7 @@
 
 use crate::{
     agi::Prelude,
-    proto::{CallEvent, CallStarted, Channel, QueryParameter, call_event::Event},
+    proto::{CallEvent, CallStarted, QueryParameter, Resumption, call_event::Event},
     route::Route,
     telemetry::trace::TraceContext,
 };
@@ -13,24 +13,25 @@ use uuid::Uuid;
 /// The first event of a call.
 pub(super) fn started(
     (call_id, accepted_at): (Uuid, SystemTime),
-    (prelude, channel): (&Prelude, Channel),
-    (route, parameters): (&Route, Vec<(String, String)>),
-    query: Vec<(String, String)>,
+    prelude: &Prelude,
+    (route, parameters): (&Route, &[(String, String)]),
+    query: &[(String, String)],
+    resumption: Option<Resumption>,
 ) -> CallEvent {
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let started = CallStarted {
         call_id: call_id.to_string(),
         route: route.name.to_string(),
-        path_parameters: parameters.into_iter().collect(),
+        path_parameters: parameters.iter().cloned().collect(),
         query_parameters: query
-            .into_iter()
-            .map(|(key, value)| QueryParameter { key, value })
+            .iter()
+            .map(|(key, value)| QueryParameter { key: key.clone(), value: value.clone() })
             .collect(),
         arguments: prelude.arguments().map(lossy).collect(),
-        channel: Some(channel),
+        channel: Some(prelude.channel()),
         environment: prelude.environment(),
         accepted_at: Some(timestamp(accepted_at)),
-        resumption: None,
+        resumption,
         max_queued_commands: route.policy.max_queued_commands,
     };
     CallEvent { event: Some(Event::Started(Box::new(started))) }

@@ -23,6 +23,9 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+/// The request of a WebSocket's handshake, with the service's token, is what this target writes at TRACE.
+const SECRET: &str = "tungstenite::handshake::client=off";
+
 /// How events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
@@ -104,7 +107,8 @@ where
 {
     let filter = EnvFilter::builder()
         .parse(&settings.filter)
-        .map_err(|source| Error::Filter { filter: settings.filter.clone(), source })?;
+        .map_err(|source| Error::Filter { filter: settings.filter.clone(), source })?
+        .add_directive(SECRET.parse().expect("a directive"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     Ok(match settings.format {
         Format::Json => Box::new(
@@ -190,7 +194,7 @@ impl Visit for Fields<'_> {
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
-    use tracing::{debug, info, info_span};
+    use tracing::{debug, info, info_span, trace};
 
     #[test]
     fn a_json_line_holds_the_fields_of_the_spans_around_it() {
@@ -227,6 +231,18 @@ mod tests {
         assert!(text.contains("loud") && !text.contains("quiet"), "{text}");
         assert_eq!(written(Format::Json, "off", events), "");
         assert_eq!(written(Format::Json, "agi_bridge=debug", events).lines().count(), 2);
+    }
+
+    #[test]
+    fn tokens_in_requests_are_never_written() {
+        let events = || {
+            trace!(target: "tungstenite::handshake::client", "authorization: Bearer t0p");
+            trace!(target: "tungstenite::protocol", "a frame");
+        };
+        for filter in ["trace", "tungstenite::handshake::client=trace,tungstenite=trace"] {
+            let text = written(Format::Text, filter, events);
+            assert!(text.contains("a frame") && !text.contains("t0p"), "{text}");
+        }
     }
 
     #[test]

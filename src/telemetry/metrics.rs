@@ -9,13 +9,14 @@ mod label;
 mod page;
 mod process;
 
-pub use label::{CommandLabel, Connection, OutcomeLabel, Rejection, Transport};
+pub use label::{Cause, CommandLabel, Connection, OutcomeLabel, Rejection, Transport};
 pub use page::Format;
 
 use crate::proto::{call_ended::Reason, hangup::Source};
 use instrument::{Counter, Gauge, Histogram};
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -29,6 +30,16 @@ use tonic::Code;
 pub struct Metrics {
     cores: Mutex<Vec<Arc<CoreMetrics>>>,
     config: Mutex<Config>,
+    workers: OnceLock<Workers>,
+}
+
+/// Counts the workers that are connected, by group.
+struct Workers(Box<dyn Fn() -> Vec<(Arc<str>, usize)> + Send + Sync>);
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Workers")
+    }
 }
 
 /// The instruments of one core.
@@ -52,6 +63,7 @@ pub struct RouteMetrics {
     hangup: [Counter; HANGUP_SOURCES],
     opened: [[Counter; CODES]; Transport::COUNT],
     lost: [Counter; CODES],
+    resumed: [Counter; Cause::COUNT],
 }
 
 /// Counts one call as active, with its queued commands, until it is dropped.
@@ -64,7 +76,11 @@ pub struct ActiveCall {
 impl Metrics {
     /// Nothing counted yet.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { cores: Mutex::default(), config: Mutex::default() })
+        Arc::new(Self {
+            cores: Mutex::default(),
+            config: Mutex::default(),
+            workers: OnceLock::new(),
+        })
     }
 
     /// Instruments for one more core. Asked for once as the core starts: what is made here stays.
@@ -84,6 +100,15 @@ impl Metrics {
         } else {
             config.failures += 1;
         }
+    }
+
+    /// Who counts the workers that are connected, by group, whenever the page is asked for: the groups that the configuration
+    /// names, and no others. The first one counts.
+    pub fn count_workers(
+        &self,
+        count: impl Fn() -> Vec<(Arc<str>, usize)> + Send + Sync + 'static,
+    ) {
+        let _ = self.workers.set(Workers(Box::new(count)));
     }
 
     /// Everything, as text.
@@ -172,6 +197,11 @@ impl RouteMetrics {
         self.lost[status as usize].add(1);
     }
 
+    /// Another service is sought for a call.
+    pub fn resumed(&self, cause: Cause) {
+        self.resumed[cause.index()].add(1);
+    }
+
     fn new() -> Self {
         Self {
             active: Gauge::default(),
@@ -181,6 +211,7 @@ impl RouteMetrics {
             hangup: Default::default(),
             opened: Default::default(),
             lost: Default::default(),
+            resumed: Default::default(),
         }
     }
 }
@@ -326,6 +357,7 @@ mod tests {
                 1.0,
             ),
             ("agibridge_stream_lost_total{route=\"support\",status=\"INTERNAL\"}", 1.0),
+            ("agibridge_call_resumed_total{route=\"support\",cause=\"service_lost\"}", 1.0),
             ("agibridge_connection_total{result=\"probe\"}", 2.0),
             ("agibridge_connection_total{result=\"over_limit\"}", 0.0),
             ("agibridge_config_reload_success", 0.0),
@@ -401,6 +433,7 @@ mod tests {
         route.setup(Transport::Grpc, Duration::from_millis(4));
         route.stream_opened(Transport::Grpc, Code::Unavailable);
         route.stream_lost(Code::Internal);
+        route.resumed(Cause::ServiceLost);
         core.rejected(Rejection::NoRoute);
         let full = CommandError { code: ErrorCode::QueueFull.into(), ..Default::default() };
         core.command(command, OutcomeLabel::of(&Outcome::Error(full)), None);

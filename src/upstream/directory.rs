@@ -5,6 +5,7 @@ use super::{
     address::{Address, Health},
     backoff::jittered,
     grpc,
+    script::Processes,
 };
 use crate::route::{Remote, Service, Target};
 use arc_swap::ArcSwap;
@@ -82,6 +83,7 @@ pub struct Directory {
     resolver: Resolver,
     entries: ArcSwap<Vec<Arc<Listed>>>,
     updating: Mutex<()>,
+    processes: Processes,
 }
 
 /// An address as the directory knows it.
@@ -107,7 +109,13 @@ impl Directory {
             resolver,
             entries: ArcSwap::default(),
             updating: Mutex::default(),
+            processes: Processes::default(),
         }
+    }
+
+    /// How many processes of each script run.
+    pub(super) fn processes(&self) -> &Processes {
+        &self.processes
     }
 
     /// Puts `services` in force: new ones are resolved and watched, others no longer. May be called from any thread.

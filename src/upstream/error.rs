@@ -24,9 +24,46 @@ pub enum AttemptError {
     /// An HTTP answer that is no gRPC.
     #[error("no gRPC service: {0}")]
     NotGrpc(String),
+    /// The peer does not speak WebSocket, or not the contract's subprotocol.
+    #[error("no WebSocket service: {0}")]
+    NotWebSocket(String),
+    /// The script did not start.
+    #[error("not started: {0}")]
+    Spawn(String),
+    /// It failed again and again, and is not tried for so long yet.
+    #[error("left alone for {0:?} yet, since it keeps failing")]
+    LeftAlone(Duration),
     /// Not done in time.
     #[error("timed out {0}")]
     Timeout(Phase),
+    /// Nobody who dialled in for the group can take a call.
+    #[error("{}", no_worker(.group, *.connected))]
+    NoWorker {
+        /// As workers and routes name it.
+        group: String,
+        /// Workers that are there, and drain, are full, or were asked.
+        connected: usize,
+    },
+    /// A worker did not want the call.
+    #[error("worker {worker} declined: {reason}")]
+    Declined {
+        /// Its name.
+        worker: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A worker let its offer expire.
+    #[error("worker {worker} did not take the call in time")]
+    NotTaken {
+        /// Its name.
+        worker: String,
+    },
+    /// A worker went away before it took the call.
+    #[error("worker {worker} is gone")]
+    WorkerGone {
+        /// Its name.
+        worker: String,
+    },
     /// The service, or a proxy in its name, refused the call.
     #[error("{code:?}: {message}")]
     Status {
@@ -46,7 +83,13 @@ impl AttemptError {
             Self::Tls(_) => "tls",
             Self::Http2(_) => "http2",
             Self::NotGrpc(_) => "not_grpc",
-            Self::Timeout(_) => "timeout",
+            Self::NotWebSocket(_) => "not_websocket",
+            Self::Timeout(_) | Self::NotTaken { .. } => "timeout",
+            Self::NoWorker { .. } => "no_worker",
+            Self::Declined { .. } => "declined",
+            Self::WorkerGone { .. } => "worker_gone",
+            Self::Spawn(_) => "spawn",
+            Self::LeftAlone(_) => "left_alone",
             Self::Status { code, .. } => status_name(*code),
         }
     }
@@ -64,14 +107,26 @@ impl AttemptError {
         Self::Status { code, message: format!("HTTP {status}") }
     }
 
+    /// Whether the service is well, and has no room: it may have some at any moment.
+    pub(super) fn means_full(&self) -> bool {
+        matches!(self, Self::Status { code: Code::ResourceExhausted, .. })
+    }
+
     /// Whether the address itself seems to be at fault, rather than this one call.
     pub(super) fn blames_address(&self) -> bool {
         match self {
-            Self::Resolve(_) => false,
+            Self::Resolve(_)
+            | Self::LeftAlone(_)
+            | Self::NoWorker { .. }
+            | Self::Declined { .. }
+            | Self::NotTaken { .. }
+            | Self::WorkerGone { .. } => false,
             Self::Connect(_)
             | Self::Tls(_)
             | Self::Http2(_)
             | Self::NotGrpc(_)
+            | Self::NotWebSocket(_)
+            | Self::Spawn(_)
             | Self::Timeout(_) => true,
             Self::Status { code, .. } => {
                 matches!(code, Code::Unavailable | Code::ResourceExhausted)
@@ -97,6 +152,13 @@ pub(super) enum Pushback {
 impl From<AttemptError> for Refusal {
     fn from(error: AttemptError) -> Self {
         Self { error, pushback: None }
+    }
+}
+
+fn no_worker(group: &str, connected: usize) -> String {
+    match connected {
+        0 => format!("no worker of {group} is connected"),
+        connected => format!("no worker of {group} has room ({connected} connected)"),
     }
 }
 
@@ -146,7 +208,7 @@ impl fmt::Display for Phase {
 pub struct Attempt<'a> {
     /// The service that was tried.
     pub service: &'a Arc<Service>,
-    /// The address of it; none when the name had no address.
+    /// The address of it; none when the name had no address, and for what is not dialled.
     pub address: Option<SocketAddr>,
     /// From its start to its end.
     pub took: Duration,
@@ -160,13 +222,20 @@ impl Attempt<'_> {
         match self.error {
             None => Code::Ok,
             Some(AttemptError::Status { code, .. }) => *code,
-            Some(AttemptError::Timeout(_)) => Code::DeadlineExceeded,
-            Some(AttemptError::NotGrpc(_)) => Code::Unimplemented,
+            Some(AttemptError::Timeout(_) | AttemptError::NotTaken { .. }) => {
+                Code::DeadlineExceeded
+            }
+            Some(AttemptError::Declined { .. }) => Code::ResourceExhausted,
+            Some(AttemptError::NotGrpc(_) | AttemptError::NotWebSocket(_)) => Code::Unimplemented,
             Some(
                 AttemptError::Resolve(_)
                 | AttemptError::Connect(_)
                 | AttemptError::Tls(_)
-                | AttemptError::Http2(_),
+                | AttemptError::Http2(_)
+                | AttemptError::NoWorker { .. }
+                | AttemptError::WorkerGone { .. }
+                | AttemptError::Spawn(_)
+                | AttemptError::LeftAlone(_),
             ) => Code::Unavailable,
         }
     }
@@ -184,7 +253,7 @@ pub struct Exhausted {
 pub struct Failure {
     /// The service's URL.
     pub service: Arc<str>,
-    /// None when the name had no address.
+    /// None when the name had no address, and for what is not dialled.
     pub address: Option<SocketAddr>,
     /// The last error.
     pub error: AttemptError,
@@ -202,6 +271,8 @@ impl Exhausted {
         let known =
             self.failures.iter_mut().find(|f| f.address == address && f.service == service.url);
         match known {
+            // Why it is left alone says more than that it is.
+            Some(_) if matches!(error, AttemptError::LeftAlone(_)) => {}
             Some(failure) => {
                 failure.error = error;
                 failure.attempts += 1;

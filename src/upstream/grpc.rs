@@ -39,7 +39,7 @@ pub(super) async fn open(
 ) -> Result<GrpcLink, Refusal> {
     let pool = pools.of(active.address(), service, remote);
     let first = stream::frame(&opening.started).ok_or_else(|| {
-        invalid(Code::ResourceExhausted, "the call's first event is over 4 MiB".to_owned())
+        invalid(Code::InvalidArgument, "the call's first event is over 4 MiB".to_owned())
     })?;
     let mut stale = 0;
     loop {

@@ -4,6 +4,9 @@
 use super::{
     error::{Lost, SendError},
     grpc::GrpcLink,
+    raw::RawLink,
+    websocket::WebSocketLink,
+    worker::WorkerLink,
 };
 use crate::{
     proto::{CallControl, CallEvent},
@@ -14,6 +17,15 @@ use std::{
     task::{Context, Poll},
 };
 
+/// What a service that took the call is linked by.
+#[derive(Debug)]
+pub enum Taken {
+    /// It speaks the contract: typed messages.
+    Typed(Link),
+    /// It speaks AGI itself: bytes.
+    Raw(RawLink),
+}
+
 /// A stream of typed messages that a service took: events out, control messages in. Dropping it breaks the stream off, unless
 /// the service has ended it.
 ///
@@ -23,14 +35,29 @@ pub struct Link {
     kind: Kind,
 }
 
+/// Boxed, so that a kind with much of its own does not make the others larger.
 #[derive(Debug)]
 enum Kind {
-    Grpc(GrpcLink),
+    Grpc(Box<GrpcLink>),
+    WebSocket(Box<WebSocketLink>),
+    Worker(Box<WorkerLink>),
 }
 
 impl From<GrpcLink> for Link {
     fn from(link: GrpcLink) -> Self {
-        Self { kind: Kind::Grpc(link) }
+        Self { kind: Kind::Grpc(Box::new(link)) }
+    }
+}
+
+impl From<WebSocketLink> for Link {
+    fn from(link: WebSocketLink) -> Self {
+        Self { kind: Kind::WebSocket(Box::new(link)) }
+    }
+}
+
+impl From<WorkerLink> for Link {
+    fn from(link: WorkerLink) -> Self {
+        Self { kind: Kind::Worker(Box::new(link)) }
     }
 }
 
@@ -42,6 +69,8 @@ impl Link {
     pub fn try_send(&mut self, event: &CallEvent) -> Result<(), SendError> {
         match &mut self.kind {
             Kind::Grpc(link) => link.try_send(event),
+            Kind::WebSocket(link) => link.try_send(event),
+            Kind::Worker(link) => link.try_send(event),
         }
     }
 
@@ -49,6 +78,8 @@ impl Link {
     pub fn waiting(&self) -> usize {
         match &self.kind {
             Kind::Grpc(link) => link.waiting(),
+            Kind::WebSocket(link) => link.waiting(),
+            Kind::Worker(link) => link.waiting(),
         }
     }
 
@@ -59,6 +90,8 @@ impl Link {
     pub fn poll_ready_to_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         match &mut self.kind {
             Kind::Grpc(link) => link.poll_ready_to_send(cx),
+            Kind::WebSocket(link) => link.poll_ready_to_send(cx),
+            Kind::Worker(link) => link.poll_ready_to_send(cx),
         }
     }
 
@@ -69,6 +102,8 @@ impl Link {
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<CallControl>, Lost>> {
         match &mut self.kind {
             Kind::Grpc(link) => link.poll_recv(cx),
+            Kind::WebSocket(link) => link.poll_recv(cx),
+            Kind::Worker(link) => link.poll_recv(cx),
         }
     }
 
@@ -77,6 +112,8 @@ impl Link {
     pub fn finish(&mut self) {
         match &mut self.kind {
             Kind::Grpc(link) => link.finish(),
+            Kind::WebSocket(link) => link.finish(),
+            Kind::Worker(link) => link.finish(),
         }
     }
 
@@ -84,6 +121,8 @@ impl Link {
     pub fn endpoint(&self) -> String {
         match &self.kind {
             Kind::Grpc(link) => link.endpoint().to_string(),
+            Kind::WebSocket(link) => link.endpoint().to_string(),
+            Kind::Worker(link) => link.endpoint().to_owned(),
         }
     }
 
@@ -91,6 +130,8 @@ impl Link {
     pub fn service(&self) -> &Arc<Service> {
         match &self.kind {
             Kind::Grpc(link) => link.service(),
+            Kind::WebSocket(link) => link.service(),
+            Kind::Worker(link) => link.service(),
         }
     }
 }

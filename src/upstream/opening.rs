@@ -2,15 +2,17 @@
 //! call or the time is over. Knows deadlines and order, and nothing that comes after.
 
 use super::{
-    Opening, Upstreams,
+    Opening, Patience, Upstreams,
     address::{Active, Address},
     backoff::Backoff,
     error::{Attempt, AttemptError, Exhausted, Phase, Pushback, Refusal},
-    grpc,
-    link::Link,
+    fastagi, grpc,
+    link::{Link, Taken},
+    script, websocket,
+    worker::{Asked, By},
 };
-use crate::route::{Policy, Remote, Service, Target};
-use std::{sync::Arc, time::Duration};
+use crate::route::{Remote, Service, Target};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 const RETRY_FIRST: Duration = Duration::from_millis(50);
@@ -20,14 +22,14 @@ const RETRY_CAP: Duration = Duration::from_millis(500);
 pub(super) async fn open(
     upstreams: &Upstreams,
     services: &[Arc<Service>],
-    policy: &Policy,
+    patience: Patience,
     opening: &Opening,
     on_attempt: &(dyn Fn(&Attempt<'_>) + Sync),
-) -> Result<Link, Exhausted> {
-    let deadline = Instant::now() + policy.retry_for;
+) -> Result<Taken, Exhausted> {
+    let deadline = Instant::now() + patience.all;
     let mut ladder = Ladder {
         upstreams,
-        connect_timeout: policy.connect_timeout,
+        connect_timeout: patience.attempt,
         deadline,
         opening,
         on_attempt,
@@ -38,7 +40,7 @@ pub(super) async fn open(
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_CAP);
     loop {
         let again = match ladder.round(services).await {
-            Round::Taken(link) => return Ok(*link),
+            Round::Taken(taken) => return Ok(*taken),
             Round::Failed => Instant::now() + backoff.next(),
             Round::AllHeld => (Instant::now() + backoff.next()).max(ladder.held_until()),
             Round::NobodyLeft => return Err(ladder.exhausted),
@@ -52,12 +54,23 @@ pub(super) async fn open(
 
 /// How one round over all addresses went.
 enum Round {
-    Taken(Box<Link>),
+    Taken(Box<Taken>),
     Failed,
     /// Each one asked to be left alone for a while, so that none was tried.
     AllHeld,
     /// Each one asked not to be tried again.
     NobodyLeft,
+}
+
+/// What came of one service in a round.
+enum Visit {
+    Taken(Box<Taken>),
+    /// It was tried in vain.
+    Failed,
+    /// It may be tried later, and was not now.
+    Held,
+    /// There is nobody to try, now or later.
+    Nobody,
 }
 
 struct Ladder<'a> {
@@ -77,30 +90,113 @@ impl Ladder<'_> {
     async fn round(&mut self, services: &[Arc<Service>]) -> Round {
         let (mut left, mut tried) = (false, false);
         for (index, service) in services.iter().enumerate() {
+            if Instant::now() >= self.deadline {
+                return Round::Failed;
+            }
             let last_service = index + 1 == services.len();
-            let Some(remote) = service.remote() else { continue };
-            let Ok(addresses) = self.addresses(service, remote, last_service).await else {
-                (left, tried) = (true, true);
-                continue;
+            let visit = match &service.target {
+                Target::Grpc(remote)
+                | Target::WebSocket { remote, .. }
+                | Target::FastAgi { remote, .. } => self.visit(service, remote, last_service).await,
+                Target::Worker { group } => self.ask_workers(service, group, last_service).await,
+                Target::Script { program } => self.start(service, program).await,
             };
-            left |= addresses.iter().any(|address| !self.is_banned(address));
-            let mut untried: Vec<_> =
-                addresses.iter().filter(|a| !self.is_held(a)).cloned().collect();
-            while let Some(address) = self.take_best(&mut untried) {
-                if Instant::now() >= self.deadline {
-                    return Round::Failed;
-                }
-                tried = true;
-                let last = last_service && untried.is_empty();
-                if let Some(link) = self.attempt(service, &address, last).await {
-                    return Round::Taken(Box::new(link));
-                }
+            match visit {
+                Visit::Taken(taken) => return Round::Taken(taken),
+                Visit::Failed => (left, tried) = (true, true),
+                Visit::Held => left = true,
+                Visit::Nobody => {}
             }
         }
         match (left, tried) {
             (false, _) => Round::NobodyLeft,
             (true, false) => Round::AllHeld,
             (true, true) => Round::Failed,
+        }
+    }
+
+    /// Tries the addresses of a service that is dialled, but for those that are left alone.
+    async fn visit(
+        &mut self,
+        service: &Arc<Service>,
+        remote: &Remote,
+        last_service: bool,
+    ) -> Visit {
+        let Ok(addresses) = self.addresses(service, remote, last_service).await else {
+            return Visit::Failed;
+        };
+        let mut untried: Vec<_> = addresses.iter().filter(|a| !self.is_held(a)).cloned().collect();
+        let mut tried = false;
+        while let Some(address) = self.take_best(&mut untried) {
+            if Instant::now() >= self.deadline {
+                return Visit::Failed;
+            }
+            if !address.admits() {
+                let alone = AttemptError::LeftAlone(address.alone_for().unwrap_or_default());
+                self.exhausted.add(service, Some(address.socket()), alone);
+                continue;
+            }
+            tried = true;
+            let last = last_service && untried.is_empty();
+            if let Some(taken) = self.attempt(service, &address, last).await {
+                return Visit::Taken(Box::new(taken));
+            }
+        }
+        match (tried, addresses.iter().any(|address| self.may_be_tried(address))) {
+            (true, _) => Visit::Failed,
+            (false, true) => Visit::Held,
+            (false, false) => Visit::Nobody,
+        }
+    }
+
+    /// Every worker of the group that has room, one after another.
+    async fn ask_workers(
+        &mut self,
+        service: &Arc<Service>,
+        group: &str,
+        last_service: bool,
+    ) -> Visit {
+        let mut asked = Asked::default();
+        loop {
+            let begun = Instant::now();
+            if begun >= self.deadline {
+                return Visit::Failed;
+            }
+            let soon = self.soon(begun);
+            let by = By { soon, last: if last_service { self.deadline } else { soon } };
+            let first = asked.is_empty();
+            let workers = &self.upstreams.workers;
+            match workers.offer(service, group, self.opening, &mut asked, by).await {
+                Ok(link) => {
+                    self.report(service, None, begun, None);
+                    return Visit::Taken(Box::new(Taken::Typed(link.into())));
+                }
+                Err(AttemptError::NoWorker { .. }) if !first => return Visit::Failed,
+                Err(error) => {
+                    let nobody = matches!(error, AttemptError::NoWorker { .. });
+                    self.report(service, None, begun, Some(error));
+                    if nobody {
+                        return Visit::Failed;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tries a service that runs here.
+    async fn start(&mut self, service: &Arc<Service>, program: &Path) -> Visit {
+        let begun = Instant::now();
+        let processes = self.upstreams.directory.processes();
+        let by = self.soon(begun);
+        match script::open(service, program, self.opening, processes, by).await {
+            Ok(link) => {
+                self.report(service, None, begun, None);
+                Visit::Taken(Box::new(Taken::Raw(link)))
+            }
+            Err(Refusal { error, .. }) => {
+                self.report(service, None, begun, Some(error));
+                Visit::Failed
+            }
         }
     }
 
@@ -140,19 +236,19 @@ impl Ladder<'_> {
         service: &Arc<Service>,
         address: &Arc<Address>,
         last: bool,
-    ) -> Option<Link> {
+    ) -> Option<Taken> {
         let begun = Instant::now();
         let active = address.begin();
         let connect_by = self.soon(begun);
         let accept_by = if last { self.deadline } else { connect_by };
         match self.reach(service, active, (connect_by, accept_by)).await {
-            Ok(link) => {
+            Ok(taken) => {
                 address.forgive();
                 self.report(service, Some(address), begun, None);
-                Some(link)
+                Some(taken)
             }
             Err(Refusal { error, pushback }) => {
-                self.learn(service, address, &error, pushback);
+                self.learn(service, (address, begun), &error, pushback);
                 self.report(service, Some(address), begun, Some(error));
                 None
             }
@@ -164,33 +260,41 @@ impl Ladder<'_> {
         service: &Arc<Service>,
         active: Active,
         by: (Instant, Instant),
-    ) -> Result<Link, Refusal> {
+    ) -> Result<Taken, Refusal> {
         let opening = self.opening;
         match &service.target {
             Target::Grpc(remote) => {
                 let pools = &self.upstreams.pools;
-                grpc::open(pools, (service, remote), opening, active, by).await.map(Link::from)
+                let link = grpc::open(pools, (service, remote), opening, active, by).await?;
+                Ok(Taken::Typed(Link::from(link)))
             }
-            Target::WebSocket { .. }
-            | Target::FastAgi { .. }
-            | Target::Worker { .. }
-            | Target::Script { .. } => Err(AttemptError::Status {
-                code: tonic::Code::Unimplemented,
-                message: "not served yet".to_owned(),
+            Target::WebSocket { remote, path } => {
+                let link = websocket::open((service, remote, path), opening, active, by).await?;
+                Ok(Taken::Typed(Link::from(link)))
             }
-            .into()),
+            Target::FastAgi { remote, path } => {
+                let (path, connect_by) = (path.as_deref(), by.0);
+                let link =
+                    fastagi::open(service, remote, path, opening, active, connect_by).await?;
+                Ok(Taken::Raw(link))
+            }
+            Target::Worker { .. } | Target::Script { .. } => {
+                Err(AttemptError::Resolve("it has no address".to_owned()).into())
+            }
         }
     }
 
     fn learn(
         &mut self,
         service: &Service,
-        address: &Arc<Address>,
+        (address, begun): (&Arc<Address>, Instant),
         error: &AttemptError,
         pushback: Option<Pushback>,
     ) {
-        if error.blames_address() {
-            address.penalise();
+        if error.means_full() {
+            address.avoid();
+        } else if error.blames_address() {
+            address.failed(begun);
             self.upstreams.directory.failed(service);
         }
         if matches!(error, AttemptError::Timeout(Phase::Accepting)) {
@@ -230,8 +334,13 @@ impl Ladder<'_> {
         self.held.iter().any(|(a, until)| Arc::ptr_eq(a, address) && until.is_none_or(|t| t > now))
     }
 
-    fn is_banned(&self, address: &Arc<Address>) -> bool {
-        self.held.iter().any(|(held, until)| Arc::ptr_eq(held, address) && until.is_none())
+    /// Whether this call may come back to it: it did not ask to be spared, nor is it left alone for longer than there is time.
+    fn may_be_tried(&self, address: &Arc<Address>) -> bool {
+        let banned =
+            self.held.iter().any(|(held, until)| Arc::ptr_eq(held, address) && until.is_none());
+        let too_long =
+            address.alone_for().is_some_and(|left| Instant::now() + left >= self.deadline);
+        !banned && !too_long
     }
 
     /// When the first held address may be tried again; now when none is held for a while.

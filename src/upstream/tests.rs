@@ -4,9 +4,15 @@ mod health;
 mod links;
 mod opening;
 mod pools;
+mod raw;
+mod scripts;
 mod security;
+mod websocket;
 
-use super::{Attempt, Directory, Exhausted, Health, Link, Lost, Opening, Resolver, Upstreams};
+use super::{
+    Attempt, Directory, Exhausted, Health, Link, Lost, Opening, Patience, RawLink, RawRead,
+    Resolver, Upstreams, Workers,
+};
 use crate::{
     proto::{
         CallControl, CallEvent, CallStarted, Heartbeat,
@@ -14,7 +20,7 @@ use crate::{
         call_event::Event,
         call_service_server::{CallService, CallServiceServer},
     },
-    route::{Next, Policy, Quiet, Remote, Service, Target, Then},
+    route::{Remote, Service, Target},
 };
 use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use std::{
@@ -46,22 +52,8 @@ pub(super) fn service(host: &str, port: u16) -> Service {
     }
 }
 
-fn policy() -> Policy {
-    Policy {
-        connect_timeout: Duration::from_secs(1),
-        retry_for: Duration::from_secs(3),
-        quiet_limit: Duration::from_secs(2),
-        quiet: Quiet::Silence,
-        resume_for: Duration::ZERO,
-        journal_results: 32,
-        checkpoint_limit: 65536,
-        hangup_grace: Duration::from_secs(10),
-        heartbeat: Duration::from_secs(20),
-        max_queued_commands: 32,
-        max_call_duration: Duration::from_secs(3600),
-        then: Then { announce: None, next: Next::Fail },
-    }
-}
+const PATIENCE: Patience =
+    Patience { attempt: Duration::from_secs(1), all: Duration::from_secs(3) };
 
 /// A bridge's core, and what its attempts came to: `ok` or the kind of error.
 struct Core {
@@ -74,7 +66,7 @@ impl Core {
     fn new(resolver: Resolver, services: &[Arc<Service>]) -> Self {
         let directory = Arc::new(Directory::new(resolver));
         directory.update(services);
-        let upstreams = Upstreams::new(directory.clone());
+        let upstreams = Upstreams::new(directory.clone(), Workers::new());
         Self { directory, upstreams, attempts: Mutex::default() }
     }
 
@@ -87,11 +79,33 @@ impl Core {
         services: &[Arc<Service>],
         opening: &Opening,
     ) -> Result<Link, Exhausted> {
+        match self.take(services, opening).await? {
+            super::Taken::Typed(link) => Ok(link),
+            super::Taken::Raw(link) => panic!("{link:?} has no messages"),
+        }
+    }
+
+    async fn open_raw(
+        &self,
+        services: &[Arc<Service>],
+        opening: &Opening,
+    ) -> Result<RawLink, Exhausted> {
+        match self.take(services, opening).await? {
+            super::Taken::Typed(link) => panic!("{link:?} has no bytes"),
+            super::Taken::Raw(link) => Ok(link),
+        }
+    }
+
+    async fn take(
+        &self,
+        services: &[Arc<Service>],
+        opening: &Opening,
+    ) -> Result<super::Taken, Exhausted> {
         let note = |attempt: &Attempt<'_>| {
             let outcome = attempt.error.map_or("ok", |error| error.kind());
             self.attempts.lock().expect("no panic").push((attempt.address, outcome));
         };
-        self.upstreams.open(services, &policy(), opening, &note).await
+        self.upstreams.open(services, PATIENCE, opening, &note).await
     }
 
     fn outcomes(&self) -> Vec<&'static str> {

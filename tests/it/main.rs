@@ -4,9 +4,15 @@
 
 mod asterisk_input;
 mod calls;
+mod handoff;
 mod harness;
 mod program;
 mod readme;
+mod relay;
+mod resume;
+mod scripts;
 mod service_input;
 mod shutdown;
 mod tidy;
+mod transports;
+mod weights;

@@ -1,29 +1,7 @@
 //! The built program, as a person runs it.
 
-use crate::harness::{Service, end};
-use serde_json::Value;
-use std::{
-    io::Write,
-    net::SocketAddr,
-    process::{Output, Stdio},
-};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStderr, Command},
-};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_agi-bridge");
-
-/// The program, without what the environment of the tests would configure.
-fn program() -> Command {
-    let mut command = Command::new(PROGRAM);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("AGIBRIDGE_") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
+use crate::harness::{Service, Serving, end, file, next, program};
+use std::process::{Output, Stdio};
 
 async fn run(arguments: &[&str]) -> Output {
     let output = program().args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
@@ -32,58 +10,6 @@ async fn run(arguments: &[&str]) -> Output {
 
 fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn file(text: &str) -> tempfile::NamedTempFile {
-    let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    file
-}
-
-/// `agi-bridge serve`, and its log.
-struct Serving {
-    child: Child,
-    log: Lines<BufReader<ChildStderr>>,
-    agi: SocketAddr,
-    admin: SocketAddr,
-}
-
-impl Serving {
-    async fn start(service: SocketAddr) -> (Self, tempfile::NamedTempFile) {
-        let config = file(&format!(
-            "agi: {{listen: '127.0.0.1:0', cores: 2}}\nadmin: {{listen: '127.0.0.1:0'}}\nshutdown: {{linger: 0s}}\n\
-             routes: [{{name: test, path: '/{{*rest}}', services: [{{url: 'grpc://{service}'}}]}}]\n"
-        ));
-        let mut child = program()
-            .args(["serve", "--config", config.path().to_str().unwrap()])
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let listening = next(&mut log, "listening").await;
-        let address = |key: &str| listening[key].as_str().unwrap().parse().unwrap();
-        let (agi, admin) = (address("agi"), address("admin"));
-        (Self { child, log, agi, admin }, config)
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
-    }
-}
-
-/// The next line of the log with this message.
-async fn next(log: &mut Lines<BufReader<ChildStderr>>, message: &str) -> Value {
-    loop {
-        let line = crate::harness::soon(message, log.next_line()).await.unwrap();
-        let line = line.unwrap_or_else(|| panic!("the log ended before {message:?}"));
-        let event: Value =
-            serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
-        if event["message"] == message {
-            return event;
-        }
-    }
 }
 
 async fn content() -> Service {
@@ -131,7 +57,9 @@ async fn check_prints_the_configuration_or_every_fault() {
 #[tokio::test]
 async fn serve_takes_a_call_is_asked_about_it_and_stops_when_told() {
     let service = content().await;
-    let (mut bridge, config) = Serving::start(service.address).await;
+    let route =
+        format!("[{{name: test, path: '/{{*rest}}', services: [{{url: '{}'}}]}}]", service.url());
+    let mut bridge = Serving::start(&route).await;
     let admin = format!("http://{}", bridge.admin);
     let called = run(&["call", &format!("agi://{}/x", bridge.agi), "--speed", "50"]).await;
     assert!(called.status.success(), "{}", stdout(&called));
@@ -144,7 +72,7 @@ async fn serve_takes_a_call_is_asked_about_it_and_stops_when_told() {
     let nobody = run(&["hangup", "--admin", &admin, "0190"]).await;
     assert_eq!(nobody.status.code(), Some(1));
 
-    std::fs::write(config.path(), "routes: 3\n").unwrap();
+    std::fs::write(bridge.config.path(), "routes: 3\n").unwrap();
     bridge.signal("-HUP");
     next(&mut bridge.log, "the new configuration is refused, the old one stays in force").await;
 

@@ -1,6 +1,6 @@
 //! Whatever a service does, or fails to do: the caller is never left in silence, and no other call feels it.
 
-use crate::harness::{Asterisk, Bridge, Service, command, end, raw};
+use crate::harness::{Asterisk, Bridge, Service, command, end, nowhere, raw};
 use agi_bridge::proto::{
     Command, GetData, Noop, SetVariable, call_control::Control, call_ended::Reason,
     command::Command as Kind, command_error::Code, command_result::Outcome,
@@ -11,6 +11,7 @@ const LOST: &str = r#"SET VARIABLE "AGIBRIDGE_STATUS" "LOST""#;
 const UNAVAILABLE: &str = r#"SET VARIABLE "AGIBRIDGE_STATUS" "UNAVAILABLE""#;
 const PROTOCOL_ERROR: &str = r#"SET VARIABLE "AGIBRIDGE_STATUS" "PROTOCOL_ERROR""#;
 const FAST: &str = "    connect_timeout: 200ms\n    retry_for: 600ms\n";
+const ONCE: &str = "    resume_for: 0s\n";
 
 #[track_caller]
 fn failed_with(lines: &[String], status: &str) {
@@ -20,8 +21,7 @@ fn failed_with(lines: &[String], status: &str) {
 
 #[tokio::test]
 async fn nobody_listens() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let bridge = Bridge::at(&[port], FAST, "");
+    let bridge = Bridge::at(&[format!("grpc://{}", nowhere())], FAST, "");
     let lines = Asterisk::call(bridge.address()).await.finish().await;
     failed_with(&lines, UNAVAILABLE);
     assert!(lines[1].contains("onnection refused"), "{lines:?}");
@@ -31,7 +31,7 @@ async fn nobody_listens() {
 #[tokio::test]
 async fn a_service_that_refuses_is_passed_over_for_the_next() {
     // A trailers-only answer: the call was not taken.
-    let bad = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let bad = format!("grpc://{}", nowhere());
     let good = Service::start(|mut caller| async move {
         caller.started().await;
         caller.send(end()).await;
@@ -39,7 +39,7 @@ async fn a_service_that_refuses_is_passed_over_for_the_next() {
         Ok(())
     })
     .await;
-    let bridge = Bridge::at(&[bad, good.address], FAST, "");
+    let bridge = Bridge::at(&[bad, good.url()], FAST, "");
     assert_eq!(Asterisk::call(bridge.address()).await.finish().await, [""; 0]);
     bridge.counted(r#"agibridge_stream_opened_total{route="test",transport="grpc",status="UNAVAILABLE"} 1"#).await;
 }
@@ -48,15 +48,14 @@ async fn a_service_that_refuses_is_passed_over_for_the_next() {
 async fn a_service_that_hangs_does_not_hold_the_caller() {
     // Accepts, and says nothing for ever.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let bridge = Bridge::at(&[silent.local_addr().unwrap()], FAST, "");
+    let bridge = Bridge::at(&[format!("grpc://{}", silent.local_addr().unwrap())], FAST, "");
     failed_with(&Asterisk::call(bridge.address()).await.finish().await, UNAVAILABLE);
 }
 
 #[tokio::test]
 async fn the_announcement_is_played_before_the_call_goes_on() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let then = format!("{FAST}    then: {{announce: sorry, next: hangup}}\n");
-    let bridge = Bridge::at(&[port], &then, "");
+    let bridge = Bridge::at(&[format!("grpc://{}", nowhere())], &then, "");
     let lines = Asterisk::call(bridge.address()).await.finish().await;
     assert_eq!(lines[2..], [r#"STREAM FILE "sorry" """#, "HANGUP"]);
 }
@@ -109,7 +108,7 @@ async fn a_service_that_is_lost_while_it_does_not_read_is_missed_at_once() {
     .await;
     const LARGE: usize = 20;
     const SMALL: usize = 200;
-    let bridge = Bridge::start(&[&service]);
+    let bridge = Bridge::with(&[&service], ONCE, "");
     let mut asterisk = Asterisk::call(bridge.address()).await;
     for _ in 0..LARGE {
         let reply = format!("200 result={}\n", "1".repeat(200_000));
@@ -207,7 +206,7 @@ async fn a_service_that_fails_in_the_middle_is_lost() {
         Err(Status::internal("a bug"))
     })
     .await;
-    let bridge = Bridge::start(&[&service]);
+    let bridge = Bridge::with(&[&service], ONCE, "");
     let mut asterisk = Asterisk::call(bridge.address()).await;
     asterisk.expect(r#"NOOP "x""#, "200 result=0\n").await;
     let lines = asterisk.finish().await;
@@ -227,6 +226,7 @@ async fn a_service_that_panics_is_lost_or_done_but_never_silence() {
     let bridge = Bridge::start(&[&service]);
     // Without its handler the stream ends; tonic says OK for it.
     assert_eq!(Asterisk::call(bridge.address()).await.finish().await, [""; 0]);
+    service.forgive();
     bridge.counted("agibridge_call_active{route=\"test\"} 0").await;
 }
 

@@ -31,7 +31,7 @@ enum Operation {
     Cancel(u32),
     End,
     Checkpoint(bool),
-    Handoff,
+    Handoff(bool),
     Reply(Manner),
     /// The caller hangs up: from now on the channel is dead; the line comes at once, or never (AGISIGHUP=no).
     Hangup {
@@ -59,13 +59,13 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => (1..20_u32).prop_map(Operation::Cancel),
         2 => Just(Operation::End),
         1 => any::<bool>().prop_map(Operation::Checkpoint),
-        1 => Just(Operation::Handoff),
+        1 => any::<bool>().prop_map(Operation::Handoff),
         24 => manner.prop_map(Operation::Reply),
         3 => any::<bool>().prop_map(|told| Operation::Hangup { told }),
         1 => Just(Operation::Stray),
         1 => Just(Operation::Closed),
         1 => Just(Operation::ServiceDone),
-        1 => Just(Operation::ServiceLost),
+        2 => Just(Operation::ServiceLost),
         1 => Just(Operation::Operator),
         1 => Just(Operation::Drain),
         1 => Just(Operation::Drained),
@@ -101,9 +101,12 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    /// `resume_for`: in seconds.
+    fn new(resume_for: u64) -> Self {
+        let mut settings = settings();
+        settings.policy.resume_for = Duration::from_secs(resume_for);
         Self {
-            call: Call::new(settings(), Duration::ZERO),
+            call: Call::new(settings, Duration::ZERO),
             watch: Watch::default(),
             now: Duration::ZERO,
             last_id: 0,
@@ -120,13 +123,17 @@ impl World {
         self.now += Duration::from_micros(10);
         let now = self.now;
         match operation {
-            Operation::Opened if !self.opened => {
+            Operation::Opened if self.watch.seeking || !self.opened => {
                 self.opened = true;
+                self.service_gone = false;
+                self.watch.seeking = false;
                 self.call.handle_opened(now);
             }
-            Operation::OpenFailed if !self.opened => {
+            Operation::OpenFailed if self.watch.seeking || !self.opened => {
                 self.opened = true;
                 self.service_gone = true;
+                self.watch.seeking = false;
+                self.watch.asked.clear(); // nobody is there to be told
                 self.call.handle_open_failed("nobody", now);
             }
             Operation::Opened | Operation::OpenFailed => {}
@@ -149,11 +156,19 @@ impl World {
             }
             Operation::Checkpoint(large) => {
                 let state = vec![0; if *large { 100_000 } else { 10 }];
-                self.service_says(Control::Checkpoint(Checkpoint { state: state.into() }));
+                let last_result_id = self.watch.results.last().map(|result| result.id);
+                let state = state.into();
+                self.service_says(Control::Checkpoint(Checkpoint { state, last_result_id }));
             }
-            Operation::Handoff => {
-                self.service_says(Control::Handoff(Handoff::default()));
+            Operation::Handoff(known) if self.is_there() => {
+                let mut policy = settings().policy;
+                policy.resume_for = Duration::from_secs(10);
+                let target = if *known { Ok(policy) } else { Err("no such route".to_owned()) };
+                self.call.handle_handoff(Handoff::default(), target, now);
+                self.watch.drain(&mut self.call);
+                self.note_whether_it_is_gone();
             }
+            Operation::Handoff(_) => {}
             Operation::Reply(manner) => self.reply(*manner),
             Operation::Hangup { told } if !self.dead => {
                 self.dead = true;
@@ -178,10 +193,13 @@ impl World {
                 self.call.handle_service_done(now);
             }
             Operation::ServiceLost if self.opened && !self.service_gone => {
-                self.service_gone = true;
-                self.watch.asked.clear();
                 let loss = Loss { kind: LossKind::Broken, detail: "gone".into() };
                 self.call.handle_service_lost(&loss, now);
+                self.watch.drain(&mut self.call);
+                self.service_gone = true;
+                if !self.watch.seeking {
+                    self.watch.asked.clear();
+                }
             }
             Operation::ServiceDone | Operation::ServiceLost => {}
             Operation::Operator => {
@@ -200,20 +218,29 @@ impl World {
         self.watch.drain(&mut self.call);
     }
 
+    fn is_there(&self) -> bool {
+        self.opened && !self.service_gone && self.watch.ended.is_none() && !self.watch.dropped
+    }
+
+    fn note_whether_it_is_gone(&mut self) {
+        if self.watch.seeking {
+            self.service_gone = true;
+        } else if self.watch.dropped {
+            self.service_gone = true; // it was cut off for what it said
+            self.watch.asked.clear();
+        }
+    }
+
     /// Whether the service was there to say it.
     fn service_says(&mut self, said: Control) -> bool {
-        let there =
-            self.opened && !self.service_gone && self.watch.ended.is_none() && !self.watch.dropped;
+        let there = self.is_there();
         if there {
             if let Control::Command(command) = &said {
                 self.watch.asked.push_back(command.id);
             }
             self.call.handle_control(control(said), self.now);
             self.watch.drain(&mut self.call);
-            if self.watch.dropped {
-                self.service_gone = true; // it was cut off for what it said
-                self.watch.asked.clear();
-            }
+            self.note_whether_it_is_gone();
         }
         there
     }
@@ -264,8 +291,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn any_history_keeps_the_rules(operations in prop::collection::vec(operation(), 1..80)) {
-        let mut world = World::new();
+    fn any_history_keeps_the_rules(
+        operations in prop::collection::vec(operation(), 1..80),
+        resume_for in prop_oneof![Just(0_u64), Just(10)],
+    ) {
+        let mut world = World::new(resume_for);
         world.apply(&Operation::Opened);
         for operation in &operations {
             world.apply(operation);

@@ -2,7 +2,10 @@
 
 use crate::{
     call::{Action, Call},
-    proto::{CallEnded, CallEvent, CommandResult, Hangup, call_event::Event},
+    proto::{
+        CallEnded, CallEvent, CommandResult, Hangup, Resumption, call_ended::Reason,
+        call_event::Event, resumption,
+    },
 };
 use std::collections::VecDeque;
 
@@ -22,6 +25,11 @@ pub(super) struct Watch {
     pub(super) closed: bool,
     pub(super) finished: bool,
     pub(super) dropped: bool,
+    /// Another service is sought.
+    pub(super) seeking: bool,
+    pub(super) resumptions: Vec<Resumption>,
+    /// What went to a program that speaks AGI itself.
+    pub(super) relayed: String,
     /// The last words of a forced end may be several lines, and overtake a reply.
     pub(super) forced: bool,
     /// The caller was gone when these lines were written.
@@ -40,8 +48,14 @@ impl Watch {
                     assert!(matches!(event.event, Some(Event::Result(_))));
                     self.event(*event);
                 }
+                Action::Reopen { resumption, .. } => self.reopened(*resumption),
+                Action::Relay { bytes, .. } => {
+                    assert!(!self.finished && !self.dropped, "nobody is there to read {bytes:?}");
+                    self.relayed.push_str(&String::from_utf8_lossy(&bytes));
+                }
+                Action::RelayHangup { .. } => self.relayed.push_str("(HANGUP)\n"),
                 Action::FinishService => self.finished = true,
-                Action::DropService => self.dropped = true,
+                Action::DropService => (self.dropped, self.seeking) = (true, false),
                 Action::HalfClose => self.half_closed = true,
                 Action::Close => self.closed = true,
             }
@@ -72,10 +86,40 @@ impl Watch {
         self.line = Some(text);
     }
 
+    /// The service is gone, and the next one shall know all that it needs.
+    fn reopened(&mut self, resumption: Resumption) {
+        let handed_over = resumption.cause() == resumption::Cause::Handoff;
+        assert!(self.dropped || handed_over && self.finished, "the old stream is over first");
+        if let Some(running) = &resumption.running {
+            assert_eq!(
+                self.asked.front(),
+                Some(&running.id),
+                "the oldest command has no result yet"
+            );
+            assert!(running.command.is_some());
+        }
+        let told = |id: u32| self.results.iter().any(|result| result.id == id);
+        assert!(resumption.results.iter().all(|result| told(result.id)), "they were told before");
+        assert!(resumption.results.is_sorted_by_key(|result| result.id) || self.refused_ids());
+        let newest = self.results.iter().map(|result| result.id).chain(self.asked.iter().copied());
+        assert!(newest.max().unwrap_or(0) >= resumption.last_command_id);
+        (self.dropped, self.finished, self.ended) = (false, false, None);
+        self.seeking = true;
+        self.resumptions.push(resumption);
+    }
+
+    /// Ids that were not above the last one are answered too, and stand out of order.
+    fn refused_ids(&self) -> bool {
+        !self.results.is_sorted_by_key(|result| result.id)
+    }
+
     fn event(&mut self, event: CallEvent) {
         let event = event.event.expect("an event says something");
         assert_eq!(self.ended, None, "CallEnded is the last event, then came {event:?}");
-        assert!(!self.finished && !self.dropped, "no event for a stream that is over: {event:?}");
+        assert!(
+            !self.finished && !self.dropped && !self.seeking,
+            "no event for a stream that is over: {event:?}"
+        );
         match &event {
             Event::Result(result) => {
                 let next = self.asked.pop_front();
@@ -88,7 +132,12 @@ impl Watch {
                 self.hangups.push(*hangup);
             }
             Event::Ended(ended) => {
-                assert!(self.asked.is_empty(), "unanswered at the end: {:?}", self.asked);
+                let goes_on = ended.reason() == Reason::Handoff;
+                assert!(
+                    goes_on || self.asked.is_empty(),
+                    "unanswered at the end: {:?}",
+                    self.asked
+                );
                 self.ended = Some(ended.clone());
             }
             Event::Progress(progress) => assert_eq!(self.asked.front(), Some(&progress.id)),

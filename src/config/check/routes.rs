@@ -3,9 +3,11 @@
 use super::span;
 use crate::{
     config::{
+        ApiConfig,
         file::{self, File, NextWord, Treatment},
         read::{Field, Reader},
-        reference::{Authority, Place, header_fault},
+        reference::header_fault,
+        service_url::{Authority, Place, ServiceUrl},
         value::Text,
     },
     route::{Next, Policy, Remote, Route, Service, Table, Target, Then, Tls, When},
@@ -14,7 +16,12 @@ use crate::{
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// `None` when a route is faulty.
-pub(super) fn table(file: &File, longest: Duration, reader: &mut Reader) -> Option<Table> {
+pub(super) fn table(
+    file: &File,
+    longest: Duration,
+    api: &ApiConfig,
+    reader: &mut Reader,
+) -> Option<Table> {
     let standard = Policy { max_call_duration: longest, ..Policy::default() };
     let base = match &file.defaults.value {
         Some(treatment) => policy(treatment, &standard, longest, reader),
@@ -28,6 +35,7 @@ pub(super) fn table(file: &File, longest: Duration, reader: &mut Reader) -> Opti
         .filter_map(|field| field.value.as_ref())
         .collect();
     names(&written, reader);
+    workers(&written, api, reader);
     reachable(&written, reader);
     let routes: Vec<Option<Route>> =
         written.iter().map(|written| route(written, &base, longest, reader)).collect();
@@ -56,6 +64,11 @@ fn policy(written: &Treatment, base: &Policy, longest: Duration, reader: &mut Re
         quiet_limit: span(&written.quiet_limit).unwrap_or(base.quiet_limit),
         quiet: written.quiet.value.as_ref().map_or_else(|| base.quiet.clone(), |it| it.0.clone()),
         resume_for: span(&written.resume_for).unwrap_or(base.resume_for),
+        resumes_per_minute: written
+            .resumes_per_minute
+            .value
+            .as_ref()
+            .map_or(base.resumes_per_minute, |it| it.to_u32()),
         journal_results: written
             .journal_results
             .value
@@ -104,6 +117,18 @@ fn then(written: &file::Then, field: &Field<file::Then>, reader: &mut Reader) ->
 
 fn text(field: &Field<Text>) -> Option<String> {
     field.value.as_ref().map(|text| text.0.clone())
+}
+
+/// Somebody must be able to dial in for each group.
+fn workers(routes: &[&file::Route], api: &ApiConfig, reader: &mut Reader) {
+    let services = routes.iter().filter_map(|route| route.services.value.as_ref());
+    for service in services.flat_map(|list| &list.0).filter_map(|field| field.value.as_ref()) {
+        if let Some(ServiceUrl { place: Place::Worker { group }, .. }) = &service.url.value
+            && let Some(what) = super::api::unreachable(api, group)
+        {
+            reader.fault(&service.url.spot, what);
+        }
+    }
 }
 
 fn names(routes: &[&file::Route], reader: &mut Reader) {
@@ -224,12 +249,22 @@ fn service(written: &file::Service, reader: &mut Reader) -> Option<Service> {
             .map_or(100, |number| number.to_u32()),
         keepalive_interval: keepalive
             .and_then(|it| span(&it.interval))
-            .unwrap_or(Duration::from_secs(30)),
+            .unwrap_or_else(|| ping_interval(&url.place)),
         keepalive_timeout: keepalive
             .and_then(|it| span(&it.timeout))
             .unwrap_or(Duration::from_secs(10)),
         max_processes: written.max_processes.value.as_ref().map_or(100, |number| number.to_u32()),
     })
+}
+
+/// The pings of a WebSocket are what keeps proxies from cutting a quiet call: the shortest usual limit is 60 s.
+fn ping_interval(place: &Place) -> Duration {
+    match place {
+        Place::WebSocket { .. } => Duration::from_secs(20),
+        Place::Grpc(_) | Place::Worker { .. } | Place::FastAgi { .. } | Place::Script { .. } => {
+            Duration::from_secs(30)
+        }
+    }
 }
 
 fn target(place: &Place, tls: Tls) -> Target {

@@ -1,7 +1,7 @@
 //! Sums the instruments of all cores up into families: here, and only here, stand their names.
 
 use super::{
-    CODES, CommandLabel, Connection, CoreMetrics, END_REASONS, HANGUP_SOURCES, Metrics,
+    CODES, Cause, CommandLabel, Connection, CoreMetrics, END_REASONS, HANGUP_SOURCES, Metrics,
     OutcomeLabel, Rejection, RouteMetrics, Transport,
     instrument::{Counter, Histogram, Totals},
     label::{end_reason, hangup_source, status},
@@ -20,6 +20,7 @@ pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
     families.extend(commands(&cores, &routes));
     families.extend(streams(&routes));
     families.extend(connections(&cores));
+    families.push(workers(metrics));
     families.extend(config(metrics));
     families.extend(process::families());
     families
@@ -134,7 +135,7 @@ fn commands(cores: &[Arc<CoreMetrics>], routes: &[Route]) -> [Family; 3] {
     ]
 }
 
-fn streams(routes: &[Route]) -> [Family; 2] {
+fn streams(routes: &[Route]) -> [Family; 3] {
     let opened = pairs(routes, Transport::COUNT * CODES).filter_map(|(route, pair)| {
         let (transport, code) = (pair / CODES, pair % CODES);
         let count = route.counter(|core| &core.opened[transport][code]);
@@ -144,6 +145,10 @@ fn streams(routes: &[Route]) -> [Family; 2] {
     let lost = pairs(routes, CODES).filter_map(|(route, code)| {
         let count = route.counter(|core| &core.lost[code]);
         counted(route.labels([("status", status(code).to_owned())]), count)
+    });
+    let resumed = pairs(routes, Cause::COUNT).filter_map(|(route, cause)| {
+        let count = route.counter(|core| &core.resumed[cause]);
+        counted(route.labels([("cause", Cause::text_of(cause).to_owned())]), count)
     });
     [
         family(
@@ -157,6 +162,12 @@ fn streams(routes: &[Route]) -> [Family; 2] {
             "Streams that broke in the middle of a call, by gRPC status.",
             Kind::Counter,
             lost,
+        ),
+        family(
+            "agibridge_call_resumed",
+            "Searches for another service for a call that one had.",
+            Kind::Counter,
+            resumed,
         ),
     ]
 }
@@ -187,6 +198,19 @@ fn connections(cores: &[Arc<CoreMetrics>]) -> [Family; 2] {
             reasons,
         ),
     ]
+}
+
+fn workers(metrics: &Metrics) -> Family {
+    let counted = metrics.workers.get().map(|workers| (workers.0)()).unwrap_or_default();
+    let samples = counted
+        .into_iter()
+        .map(|(group, count)| number(vec![("group", group.to_string())], count as f64));
+    family(
+        "agibridge_worker_connected",
+        "Workers that are registered, by the groups that routes name.",
+        Kind::Gauge,
+        samples,
+    )
 }
 
 fn config(metrics: &Metrics) -> [Family; 4] {

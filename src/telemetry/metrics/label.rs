@@ -78,6 +78,20 @@ label! {
         WebSocket = "websocket",
         /// A service that dialled in.
         Worker = "worker",
+        /// `agi://`: an existing FastAGI server.
+        FastAgi = "fastagi",
+        /// `exec:`: an existing AGI script.
+        Script = "script",
+    }
+}
+
+label! {
+    /// Why another service was sought for a call that one had.
+    Cause {
+        /// Its service was lost.
+        ServiceLost = "service_lost",
+        /// Its service handed it over.
+        Handoff = "handoff",
     }
 }
 
@@ -177,6 +191,9 @@ impl CommandLabel {
     }
 }
 
+/// Where a raw reply stands among the kinds of results.
+const RAW: u8 = 11;
+
 /// What a command came to: the kind of its result, or the code of its error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutcomeLabel(u8);
@@ -215,9 +232,21 @@ impl OutcomeLabel {
             Outcome::Text(_) => 8,
             Outcome::Speech(_) => 9,
             Outcome::Gosub(_) => 10,
-            Outcome::Raw(_) => 11,
+            Outcome::Raw(_) => RAW,
         };
         Self(ERRORS as u8 + kind)
+    }
+
+    /// The label of a reply that was passed on unread, by its code; 0: the line was not passed on.
+    pub const fn of_code(code: u16) -> Self {
+        match code {
+            0 => Self::error(ErrorCode::InvalidArgument),
+            200 => Self(ERRORS as u8 + RAW),
+            510 => Self::error(ErrorCode::UnknownCommand),
+            511 => Self::error(ErrorCode::HungUp),
+            520 => Self::error(ErrorCode::Usage),
+            _ => Self::error(ErrorCode::ProtocolError),
+        }
     }
 
     /// The label of an error.

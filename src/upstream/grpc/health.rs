@@ -75,9 +75,7 @@ async fn watch_once(address: &Address, service: &Service) -> End {
     let Some(remote) = service.remote() else { return End::Silent };
     let connecting = connection::connect(address.socket(), remote, None, |_| {});
     let Ok(Ok(connection)) = timeout(CONNECT, connecting).await else { return End::Unreachable };
-    if address.health() == Health::Unreachable {
-        address.set_health(Health::Unknown);
-    }
+    address.is_back();
     let end = follow(&connection, address, service).await;
     connection.retire();
     end

@@ -119,6 +119,9 @@ impl GrpcLink {
             Poll::Ready(Some(Err(status))) => {
                 self.incoming = None;
                 self.outgoing.reset();
+                if status.code() == tonic::Code::Unavailable {
+                    self.active.address().avoid();
+                }
                 Poll::Ready(Err(Lost { code: status.code(), message: status.message().to_owned() }))
             }
         }

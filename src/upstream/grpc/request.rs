@@ -1,14 +1,11 @@
 //! The head of a gRPC request to a service: path, authority, metadata. Knows no connection.
 
-use crate::route::Service;
+use crate::{route::Service, upstream::header};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Uri,
-    header::{AUTHORIZATION, CONTENT_TYPE, TE, USER_AGENT},
+    HeaderValue, Request, Uri,
+    header::{CONTENT_TYPE, TE},
     uri::{Authority, PathAndQuery, Scheme},
 };
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-
-const AGENT: &str = concat!("agi-bridge/", env!("CARGO_PKG_VERSION"));
 
 /// A request to `path` of `service`, with its token and headers, and with `metadata` before those.
 /// Fails with what is wrong when the service's settings fit in no request.
@@ -24,20 +21,7 @@ pub(super) fn head(
     let headers = request.headers_mut();
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    for (name, value) in metadata {
-        let value = ascii(value);
-        add(headers, name, &value)?;
-    }
-    for (name, value) in &service.headers {
-        add(headers, name, value.expose())?;
-    }
-    if let Some(token) = &service.token {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-            .map_err(|_| "the token is no header value".to_owned())?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
+    header::fill(headers, service, metadata)?;
     Ok(request)
 }
 
@@ -52,19 +36,6 @@ fn uri(service: &Service, path: &'static str) -> Result<Uri, String> {
         .path_and_query(PathAndQuery::from_static(path))
         .build()
         .map_err(|error| error.to_string())
-}
-
-fn add(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
-    let value = HeaderValue::from_str(value).map_err(|_| format!("{name}: no header value"))?;
-    let name = HeaderName::try_from(name).map_err(|_| format!("{name}: no header name"))?;
-    headers.append(name, value);
-    Ok(())
-}
-
-/// Metadata is printable ASCII; what is not (a route's name in another script) is percent-encoded.
-fn ascii(value: &str) -> String {
-    const UNPRINTABLE: &AsciiSet = CONTROLS;
-    utf8_percent_encode(value, UNPRINTABLE).to_string()
 }
 
 #[cfg(test)]

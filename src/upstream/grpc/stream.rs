@@ -5,7 +5,10 @@
 //! reset at any moment, and the peer's stream limit can be read.
 
 use super::connection::Connection;
-use crate::upstream::error::{AttemptError, Pushback, Refusal};
+use crate::upstream::{
+    MESSAGE_MAX,
+    error::{AttemptError, Pushback, Refusal},
+};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response, StatusCode, header, response};
@@ -23,8 +26,6 @@ use tonic::{
 };
 use tonic_prost::ProstDecoder;
 
-/// Both ways.
-const MESSAGE_MAX: usize = 4 * 1024 * 1024;
 const HEADER: usize = 5;
 /// The decoder's buffer grows from nothing to what messages need: most calls are quiet.
 const DECODE_BUFFER: usize = 0;

@@ -127,7 +127,7 @@ async fn a_silent_peer_costs_the_connect_timeout() {
     let link = clock.run(core.open(&services)).await.expect("taken");
     assert_eq!(link.endpoint(), server.address.to_string());
     assert_eq!(core.outcomes(), ["timeout", "ok"]);
-    assert!(begun.elapsed() >= policy().connect_timeout && begun.elapsed() < policy().retry_for);
+    assert!(begun.elapsed() >= PATIENCE.attempt && begun.elapsed() < PATIENCE.all);
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn a_negative_pushback_is_never_asked_again() {
     let begun = Instant::now();
     let exhausted = clock.run(core.open(&services)).await.expect_err("refused");
     assert_eq!(asked.load(Ordering::Relaxed), 1);
-    assert!(begun.elapsed() < policy().retry_for, "there is nothing to wait for");
+    assert!(begun.elapsed() < PATIENCE.all, "there is nothing to wait for");
     let failure = &exhausted.failures[0];
     assert_eq!((failure.address, failure.attempts), (Some(bad.address), 1));
     assert!(matches!(&failure.error, AttemptError::Status { message, .. } if message == "go away"));
@@ -258,7 +258,7 @@ async fn nobody_is_tried_again_and_again_until_the_time_is_over() {
     let (core, services) = one(&[nowhere]);
     let begun = Instant::now();
     let exhausted = clock.run(core.open(&services)).await.expect_err("nobody is there");
-    assert!(begun.elapsed() <= policy().retry_for);
+    assert!(begun.elapsed() <= PATIENCE.all);
     assert!(core.outcomes().len() > 3 && core.outcomes().len() < 30, "{:?}", core.outcomes());
     assert_eq!(exhausted.to_string(), format!("grpc://x:1 {nowhere}: connection refused"));
     assert_eq!(core.active(), 0);

@@ -1,10 +1,16 @@
 //! TLS both ways.
 
-use super::*;
+use super::{
+    websocket::{PROTO, accept},
+    *,
+};
 use crate::route::Tls;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{ServerConfig, crypto::ring};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use tokio_rustls::TlsAcceptor;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 /// An authority with a folder to keep files in.
@@ -40,6 +46,33 @@ impl Authority {
         path
     }
 
+    /// Takes WebSockets, and keeps them.
+    async fn serve_websockets(&self) -> Server {
+        let (cert, key) = self.issue("service.test");
+        let cert = CertificateDer::from_pem_slice(cert.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("a usual provider")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert], key)
+            .expect("a pair");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let (listener, address) = listener().await;
+        let task = tokio::spawn(async move {
+            let mut sockets = prompt(listener);
+            while let Some(Ok(socket)) = sockets.next().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(socket).await else { return };
+                    let (mut socket, _) = accept(stream, PROTO).await.expect("a handshake");
+                    while socket.next().await.is_some() {}
+                });
+            }
+        });
+        Server { address, task: task.abort_handle() }
+    }
+
     async fn serve(&self, clients: Option<&Self>) -> Server {
         let (cert, key) = self.issue("service.test");
         let mut tls = ServerTlsConfig::new().identity(Identity::from_pem(cert, key));
@@ -72,6 +105,27 @@ async fn a_service_is_trusted_by_its_authority() {
     assert_eq!(recv(&mut link).await, Ok(Some(beat())));
 
     let (core, services) = secured(&server, trusting(&stranger.write("ca.pem", &stranger.pem())));
+    core.open(&services).await.expect_err("not trusted");
+    assert!(core.outcomes().iter().all(|outcome| *outcome == "tls"), "{:?}", core.outcomes());
+}
+
+#[tokio::test]
+async fn a_websocket_service_is_trusted_by_its_authority() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let server = authority.serve_websockets().await;
+    let secured = |tls: Tls| {
+        let tls = Some(Tls { server_name: Some("service.test".to_owned()), ..tls });
+        let remote = Remote { host: "127.0.0.1".into(), port: server.address.port(), tls };
+        let target = Target::WebSocket { remote, path: "/".to_owned() };
+        let services = [Arc::new(Service { target, ..service("x", 1) })];
+        (Core::new(Resolver::system(), &services), services)
+    };
+    let (core, services) = secured(trusting(&authority.write("ca.pem", &authority.pem())));
+    let mut link = core.open(&services).await.expect("taken");
+    link.finish();
+    assert_eq!(recv(&mut link).await, Ok(None));
+
+    let (core, services) = secured(trusting(&stranger.write("ca.pem", &stranger.pem())));
     core.open(&services).await.expect_err("not trusted");
     assert!(core.outcomes().iter().all(|outcome| *outcome == "tls"), "{:?}", core.outcomes());
 }

@@ -1,10 +1,9 @@
 //! Asterisk's side of a socket, byte for byte as a test writes it.
 
-use super::soon;
-use std::net::SocketAddr;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+use super::wire::Wire;
+use std::{
+    net::SocketAddr,
+    ops::{Deref, DerefMut},
 };
 
 /// What Asterisk sends first, for the path `/test/red?lang=en`.
@@ -35,52 +34,30 @@ pub(crate) const PRELUDE: &str = "agi_network: yes\n\
 
 /// A connection to the bridge.
 #[derive(Debug)]
-pub(crate) struct Asterisk {
-    stream: TcpStream,
-    unread: Vec<u8>,
-}
+pub(crate) struct Asterisk(Wire);
 
 impl Asterisk {
     /// Connects, and says nothing yet.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = soon("a connection", TcpStream::connect(address)).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, unread: Vec::new() }
+        Self(Wire::connect(address).await)
     }
 
     /// Connects and sends [`PRELUDE`].
     pub(crate) async fn call(address: SocketAddr) -> Self {
+        Self::call_with(address, PRELUDE).await
+    }
+
+    /// Connects and sends this prelude.
+    pub(crate) async fn call_with(address: SocketAddr, prelude: impl AsRef<[u8]>) -> Self {
         let mut asterisk = Self::connect(address).await;
-        asterisk.send(PRELUDE).await;
+        asterisk.send(prelude).await;
         asterisk
     }
 
-    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        soon("room to write", self.stream.write_all(bytes.as_ref())).await.unwrap();
-    }
-
-    /// As `send`, to a peer that may have closed already.
-    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = soon("room to write", self.stream.write_all(bytes.as_ref())).await;
-    }
-
-    /// The next line, without its end; `None` once the bridge has closed its half.
-    pub(crate) async fn line(&mut self) -> Option<String> {
-        loop {
-            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.unread.drain(..=end).collect();
-                return Some(String::from_utf8_lossy(&line[..end]).into_owned());
-            }
-            let mut buffer = [0; 4096];
-            let read = soon("a line of the bridge", self.stream.read(&mut buffer)).await;
-            match read {
-                Ok(0) | Err(_) => {
-                    assert!(self.unread.is_empty(), "a line without its end: {:?}", self.unread);
-                    return None;
-                }
-                Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
-            }
-        }
+    /// A call for this path, with [`PRELUDE`] otherwise.
+    pub(crate) async fn call_to(address: SocketAddr, path: &str) -> Self {
+        let prelude = PRELUDE.replace("test/red?lang=en", path.trim_start_matches('/'));
+        Self::call_with(address, prelude).await
     }
 
     /// Expects this line, and answers it.
@@ -99,12 +76,26 @@ impl Asterisk {
             lines.push(line);
         }
         self.try_send("HANGUP\n").await;
-        let _ = self.stream.shutdown().await;
+        self.half_close().await;
         lines
     }
 
     /// Closes without another word.
     pub(crate) async fn close(mut self) {
-        let _ = self.stream.shutdown().await;
+        self.half_close().await;
+    }
+}
+
+impl Deref for Asterisk {
+    type Target = Wire;
+
+    fn deref(&self) -> &Wire {
+        &self.0
+    }
+}
+
+impl DerefMut for Asterisk {
+    fn deref_mut(&mut self) -> &mut Wire {
+        &mut self.0
     }
 }

@@ -1,7 +1,7 @@
 //! The bridge itself, in this process, on ports of its own.
 
 use super::{service::Service, until};
-use agi_bridge::{app::App, config, telemetry::metrics::Format};
+use agi_bridge::{app::App, config, session::registry::Summary, telemetry::metrics::Format};
 use std::{net::SocketAddr, path::Path};
 use tokio::sync::mpsc;
 
@@ -18,21 +18,28 @@ impl Bridge {
 
     /// As `start`, with further lines of the route, and further sections.
     pub(crate) fn with(services: &[&Service], route: &str, sections: &str) -> Self {
-        let addresses: Vec<SocketAddr> = services.iter().map(|service| service.address).collect();
-        Self::at(&addresses, route, sections)
+        let urls: Vec<String> = services.iter().map(|service| service.url()).collect();
+        Self::at(&urls, route, sections)
     }
 
-    /// As `with`, for services that are only addresses.
-    pub(crate) fn at(services: &[SocketAddr], route: &str, sections: &str) -> Self {
-        let urls: String = services
-            .iter()
-            .map(|address| format!("      - {{url: \"grpc://{address}\"}}\n"))
-            .collect();
+    /// As `with`, for services that are only URLs.
+    pub(crate) fn at(urls: &[impl AsRef<str>], route: &str, sections: &str) -> Self {
+        let urls: Vec<String> =
+            urls.iter().map(|url| format!("{{url: \"{}\"}}", url.as_ref())).collect();
+        Self::on(&[("test", "/test/{colour}", &urls.join(", "), route)], sections)
+    }
+
+    /// Routes: name, path, services as a list of YAML, further lines; and further sections.
+    pub(crate) fn on(routes: &[(&str, &str, &str, &str)], sections: &str) -> Self {
         let agi =
             if sections.contains("agi:") { "" } else { "agi: {listen: '127.0.0.1:0', cores: 1}\n" };
-        let text = format!(
-            "{agi}{sections}\nroutes:\n  - name: test\n    path: \"/test/{{colour}}\"\n    services:\n{urls}{route}\n"
-        );
+        let mut text = format!("{agi}{sections}\nroutes:\n");
+        for (name, path, services, lines) in routes {
+            let route = format!(
+                "  - name: {name}\n    path: \"{path}\"\n    services: [{services}]\n{lines}\n"
+            );
+            text.push_str(&route);
+        }
         let config = config::parse(Some(&text), Path::new(""), std::iter::empty());
         let config = config.unwrap_or_else(|faults| panic!("{faults}\n{text}"));
         Self { app: App::start(&config).unwrap() }
@@ -41,6 +48,11 @@ impl Bridge {
     /// Where Asterisk connects.
     pub(crate) fn address(&self) -> SocketAddr {
         self.app.agi()[0]
+    }
+
+    /// Where workers dial in.
+    pub(crate) fn api(&self) -> SocketAddr {
+        self.app.api().unwrap()
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -58,6 +70,25 @@ impl Bridge {
     pub(crate) async fn counted(&self, line: &str) {
         let metrics = self.app.metrics();
         until(line, || metrics.page(Format::Text).lines().any(|it| it == line)).await;
+    }
+
+    /// Waits until the only call is listed so.
+    pub(crate) async fn listed(&self, what: &str, so: impl Fn(&Summary) -> bool) {
+        let registry = self.app.registry();
+        until(what, || registry.list().iter().any(&so)).await;
+    }
+
+    /// The lines of the metrics that begin so.
+    pub(crate) fn metrics(&self, begin: &str) -> Vec<String> {
+        let page = self.app.metrics().page(Format::Text);
+        page.lines().filter(|line| line.starts_with(begin)).map(str::to_owned).collect()
+    }
+
+    /// An operator hangs up the only call.
+    pub(crate) fn hang_up(&self) {
+        let registry = self.app.registry();
+        let call = registry.list().remove(0);
+        assert!(registry.hang_up(&call.call_id.to_string()));
     }
 
     /// Drains it; every message on the channel hurries it.

@@ -13,6 +13,7 @@ pub struct Bridge {
     program: Program,
     agi: SocketAddr,
     admin: SocketAddr,
+    api: Option<SocketAddr>,
     /// Kept for as long as the bridge watches it.
     _folder: TempDir,
 }
@@ -32,8 +33,9 @@ impl Bridge {
         );
         fs::write(&file, text).expect("the folder is ours");
         let program = Program::start(binary, &["serve", "--config", &file.to_string_lossy()]);
-        let (agi, admin) = program.wait_for(LIMIT, "where it listens", listening).await;
-        Self { program, agi, admin, _folder: folder }
+        let Listening { agi, admin, api } =
+            program.wait_for(LIMIT, "where it listens", listening).await;
+        Self { program, agi, admin, api, _folder: folder }
     }
 
     /// Where Asterisk connects.
@@ -44,6 +46,11 @@ impl Bridge {
     /// Where operators connect.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where workers dial in; `None` unless the configuration has `api`.
+    pub fn api(&self) -> Option<SocketAddr> {
+        self.api
     }
 
     /// What it logged so far.
@@ -77,14 +84,22 @@ impl Bridge {
     }
 }
 
+/// Where the program says that it listens.
+#[derive(Debug, PartialEq, Eq)]
+struct Listening {
+    agi: SocketAddr,
+    admin: SocketAddr,
+    api: Option<SocketAddr>,
+}
+
 /// The addresses in the line that tells them.
-fn listening(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+fn listening(line: &str) -> Option<Listening> {
     let event: Value = serde_json::from_str(line).ok()?;
     if event.get("message")? != "listening" {
         return None;
     }
     let address = |key: &str| event.get(key)?.as_str()?.split(',').next()?.parse().ok();
-    Some((address("agi")?, address("admin")?))
+    Some(Listening { agi: address("agi")?, admin: address("admin")?, api: address("api") })
 }
 
 #[cfg(test)]
@@ -94,8 +109,13 @@ mod tests {
     #[test]
     fn the_addresses_are_found_in_the_log() {
         let line = r#"{"level":"INFO","message":"listening","agi":"127.0.0.1:1,[::1]:2","admin":"127.0.0.1:3"}"#;
-        let found = listening(line).map(|(agi, admin)| (agi.port(), admin.port()));
-        assert_eq!(found, Some((1, 3)));
+        let ports = |line: &str| {
+            let Listening { agi, admin, api } = listening(line)?;
+            Some((agi.port(), admin.port(), api.map(|api| api.port())))
+        };
+        assert_eq!(ports(line), Some((1, 3, None)));
+        let line = line.replace('}', r#","api":"127.0.0.1:4"}"#);
+        assert_eq!(ports(&line), Some((1, 3, Some(4))));
         assert_eq!(listening(r#"{"message":"SIGTERM"}"#), None);
     }
 }

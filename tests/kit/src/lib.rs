@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod fastagi;
 pub mod play;
 pub mod program;
+pub mod seat;
 pub mod service;
 pub mod tap;
 pub mod transcript;

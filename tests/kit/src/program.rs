@@ -101,6 +101,13 @@ impl Program {
         assert!(sent.is_ok_and(|status| status.success()), "{} takes a signal", self.name);
     }
 
+    /// Ends it by SIGKILL; gives what it has written.
+    pub fn kill(mut self) -> Vec<String> {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.lines()
+    }
+
     /// Waits until it has ended.
     ///
     /// # Panics

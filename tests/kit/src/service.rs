@@ -1,58 +1,77 @@
-//! A gRPC service that does what a script says and remembers every event. Knows the contract; nothing of Asterisk.
+//! A service that does what a script says and remembers every event, over each transport of the contract. Knows the
+//! contract; nothing of Asterisk.
 //!
-//! One server serves many calls: a call finds its script by the query of its AGI URL, `?run=KEY`.
+//! One service drives many calls: a call finds its script by the query of its AGI URL, `?run=KEY`.
 
+mod grpc;
 mod player;
+mod port;
+mod recording;
+mod resumable;
+#[cfg(test)]
+mod tests;
+mod websocket;
+mod worker;
 
 use agi_bridge::{
-    proto::{
-        CallControl, CallEnded, CallEvent, CallStarted, CommandResult,
-        call_event::Event,
-        call_service_server::{CallService, CallServiceServer},
-    },
+    proto::{CallEvent, Registered, call_event::Event},
     scenario::ServiceStep,
 };
-use player::play;
+use anyhow::bail;
+use player::{Controls, play};
+pub use recording::{Log, Recording};
+pub use resumable::{Part, Tell};
 use std::{
     collections::HashMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, watch},
-    task::JoinHandle,
-    time::timeout,
-};
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
-use tonic::{Request, Response, Status, Streaming, transport::Server};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tonic::Status;
+use websocket::Format;
+use worker::Worker;
 
-/// Controls that may wait for the connection.
-const CONTROLS_MAX: usize = 64;
+/// The group that the kit's workers serve.
+const GROUP: &str = "kit";
 
-/// A scripted service with a port of its own.
+/// How the bridge and a service come together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// The bridge opens a gRPC stream for each call.
+    Grpc,
+    /// The bridge opens a WebSocket connection for each call, with JSON in text frames.
+    WebSocketJson,
+    /// The same, with protobuf in binary frames.
+    WebSocketProto,
+    /// The service dials in to the bridge, by gRPC.
+    WorkerGrpc,
+    /// The service dials in to the bridge, by WebSocket with JSON.
+    WorkerWebSocket,
+}
+
+/// A scripted service; its server, or its place at the bridges that it dialled, ends when this is dropped.
 #[derive(Debug)]
 pub struct Service {
-    address: SocketAddr,
+    transport: Transport,
+    url: String,
     scripts: Scripts,
-    task: JoinHandle<()>,
+    tasks: Mutex<JoinSet<()>>,
 }
 
-/// What a script's call was told, as far as it came.
-#[derive(Debug, Clone)]
-pub struct Recording(watch::Receiver<Log>);
-
-/// The events of one call, oldest first.
+/// What is played on which call.
 #[derive(Debug, Clone, Default)]
-pub struct Log {
-    /// Every event, heartbeats included.
-    pub events: Vec<Event>,
-    /// The stream is over.
-    pub closed: bool,
+struct Scripts {
+    keyed: Arc<Mutex<HashMap<String, Arc<Script>>>>,
+    /// Played on every call instead, wherever it stands.
+    resumable: Option<Arc<resumable::Played>>,
+    /// A worker's name.
+    name: Option<Arc<str>>,
+    /// True once the service takes no more calls, and gives those up that it has.
+    stop: watch::Sender<bool>,
+    /// Calls that are open.
+    open: watch::Sender<usize>,
 }
-
-type Scripts = Arc<Mutex<HashMap<String, Arc<Script>>>>;
 
 #[derive(Debug)]
 struct Script {
@@ -60,150 +79,216 @@ struct Script {
     log: watch::Sender<Log>,
 }
 
+/// Writes down what one stream of a call brings; the recording is closed when this is dropped.
 #[derive(Debug)]
-struct Calls(Scripts);
+struct Recorder {
+    script: Arc<Script>,
+    open: watch::Sender<usize>,
+}
+
+impl Transport {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Grpc,
+        Self::WebSocketJson,
+        Self::WebSocketProto,
+        Self::WorkerGrpc,
+        Self::WorkerWebSocket,
+    ];
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "gRPC",
+            Self::WebSocketJson => "WebSocket JSON",
+            Self::WebSocketProto => "WebSocket protobuf",
+            Self::WorkerGrpc => "worker gRPC",
+            Self::WorkerWebSocket => "worker WebSocket",
+        }
+    }
+
+    /// True when the service dials the bridge, and not the bridge the service.
+    pub fn dials_in(self) -> bool {
+        match self {
+            Self::Grpc | Self::WebSocketJson | Self::WebSocketProto => false,
+            Self::WorkerGrpc | Self::WorkerWebSocket => true,
+        }
+    }
+}
 
 impl Service {
-    /// Serves on loopback, with gRPC health.
+    /// Serves gRPC on loopback, with gRPC health.
     ///
     /// # Panics
     /// When loopback has no free port.
     pub async fn start() -> Self {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let scripts = Scripts::default();
-        let (health, health_service) = tonic_health::server::health_reporter();
-        health.set_serving::<CallServiceServer<Calls>>().await;
-        let serving = Server::builder()
-            .tcp_nodelay(true)
-            .add_service(health_service)
-            .add_service(CallServiceServer::new(Calls(Arc::clone(&scripts))))
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        let task = tokio::spawn(async { serving.await.expect("the service serves") });
-        Self { address, scripts, task }
+        Self::start_on(Transport::Grpc).await
+    }
+
+    /// Serves on loopback; a worker waits for [`Self::dial`].
+    ///
+    /// # Panics
+    /// When loopback has no free port.
+    #[expect(
+        clippy::unused_async,
+        reason = "a service of another kind may have to wait for its place"
+    )]
+    pub async fn start_on(transport: Transport) -> Self {
+        Self::serve(transport, None, Scripts::default())
+    }
+
+    /// Plays `part` on every call, with a checkpoint after each step, and carries calls on that others had before. It listens
+    /// at `address`, or on any port of loopback; a worker waits for [`Self::dial`].
+    ///
+    /// # Panics
+    /// When the port cannot be had.
+    pub fn resumable(
+        transport: Transport,
+        address: Option<SocketAddr>,
+        part: Part,
+        tell: Tell,
+    ) -> Self {
+        let played = Arc::new(resumable::Played { part, tell });
+        Self::serve(transport, address, Scripts { resumable: Some(played), ..Scripts::default() })
+    }
+
+    fn serve(transport: Transport, address: Option<SocketAddr>, scripts: Scripts) -> Self {
+        let mut tasks = JoinSet::new();
+        let websocket = match transport {
+            Transport::Grpc | Transport::WorkerGrpc | Transport::WorkerWebSocket => None,
+            Transport::WebSocketJson => Some(Format::Json),
+            Transport::WebSocketProto => Some(Format::Proto),
+        };
+        let url = if transport.dials_in() {
+            format!("worker://{GROUP}")
+        } else {
+            let (listener, address) = port::listen(address);
+            let incoming = port::accept(listener, scripts.stop.subscribe());
+            let scripts = scripts.clone();
+            if let Some(format) = websocket {
+                tasks.spawn(websocket::serve(incoming, format, scripts));
+                format!("ws://{address}/calls")
+            } else {
+                tasks.spawn(grpc::serve(incoming, scripts));
+                format!("grpc://{address}")
+            }
+        };
+        Self { transport, url, scripts, tasks: Mutex::new(tasks) }
+    }
+
+    /// A worker of this name.
+    pub fn named(mut self, name: &str) -> Self {
+        self.scripts.name = Some(name.into());
+        self
+    }
+
+    /// Takes no more calls, and ends the streams of those that it drives resumably as a server does that is restarted; gives
+    /// the number of those that are still open at the `limit`.
+    pub async fn drain(&self, limit: Duration) -> usize {
+        self.scripts.stop.send_replace(true);
+        let mut open = self.scripts.open.subscribe();
+        let _ = timeout(limit, open.wait_for(|open| *open == 0)).await;
+        *self.scripts.open.borrow()
     }
 
     /// As a route of the configuration names it.
     pub fn url(&self) -> String {
-        format!("grpc://{}", self.address)
+        self.url.clone()
+    }
+
+    /// Registers with the bridge that has its API there, and takes every call that it offers. Gives the bridge's answer.
+    ///
+    /// # Panics
+    /// When the bridge does not register it.
+    pub async fn dial(&self, api: SocketAddr) -> Registered {
+        let registered = self.try_dial(api, None).await;
+        registered.unwrap_or_else(|err| panic!("the worker is not registered at {api}: {err:#}"))
+    }
+
+    /// As [`Self::dial`], with a bearer token.
+    ///
+    /// # Errors
+    /// When the bridge does not register it, or the service is no worker.
+    pub async fn try_dial(
+        &self,
+        api: SocketAddr,
+        bearer: Option<&str>,
+    ) -> anyhow::Result<Registered> {
+        let scripts = self.scripts.clone();
+        let worker = match self.transport {
+            Transport::WorkerGrpc => Worker::by_grpc(api, bearer, scripts).await?,
+            Transport::WorkerWebSocket => Worker::by_websocket(api, bearer, scripts),
+            Transport::Grpc | Transport::WebSocketJson | Transport::WebSocketProto => {
+                bail!("a service over {} waits to be dialled", self.transport.name())
+            }
+        };
+        let (registered, offers) = worker.register().await?;
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.spawn(worker.take_all(offers));
+        Ok(registered)
     }
 
     /// The call with `?run=KEY` in its URL will be driven by these steps.
     pub fn script(&self, key: &str, steps: Vec<ServiceStep>) -> Recording {
         let (log, recording) = watch::channel(Log::default());
-        lock(&self.scripts).insert(key.to_owned(), Arc::new(Script { steps, log }));
+        self.scripts.lock().insert(key.to_owned(), Arc::new(Script { steps, log }));
         Recording(recording)
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Recording {
-    /// What is known now.
-    pub fn log(&self) -> Log {
-        self.0.borrow().clone()
-    }
-
-    /// Waits until `wanted` is true of what is known.
-    ///
-    /// # Panics
-    /// When it is not within `limit`.
-    pub async fn wait_for(
-        &mut self,
-        limit: Duration,
-        what: &str,
-        wanted: impl Fn(&Log) -> bool,
-    ) -> Log {
-        if timeout(limit, self.0.wait_for(|log| wanted(log))).await.is_err() {
-            panic!("{what}: not within {limit:?}: {:#?}", self.log());
-        }
-        self.log()
-    }
-
-    /// Waits until the call's stream is over.
-    ///
-    /// # Panics
-    /// When that takes longer than `limit`.
-    pub async fn wait_until_closed(&mut self, limit: Duration) -> Log {
-        self.wait_for(limit, "the stream is over", |log| log.closed).await
-    }
-}
-
-impl Log {
-    /// The first event.
-    pub fn started(&self) -> Option<&CallStarted> {
-        self.events
-            .iter()
-            .find_map(|event| if let Event::Started(it) = event { Some(&**it) } else { None })
-    }
-
-    /// The results, in order.
-    pub fn results(&self) -> Vec<&CommandResult> {
-        let results = self.events.iter();
-        results
-            .filter_map(|event| if let Event::Result(it) = event { Some(it) } else { None })
-            .collect()
-    }
-
-    /// How often the hangup was told.
-    pub fn hangups(&self) -> usize {
-        self.events.iter().filter(|event| matches!(event, Event::Hangup(_))).count()
-    }
-
-    /// The service was told that the bridge is stopping.
-    pub fn is_draining(&self) -> bool {
-        self.events.iter().any(|event| matches!(event, Event::Draining(_)))
-    }
-
-    /// Why the call ended.
-    pub fn ended(&self) -> Option<&CallEnded> {
-        self.events
-            .iter()
-            .find_map(|event| if let Event::Ended(it) = event { Some(it) } else { None })
-    }
-}
-
-#[tonic::async_trait]
-impl CallService for Calls {
-    type HandleCallStream = ReceiverStream<Result<CallControl, Status>>;
-
-    async fn handle_call(
-        &self,
-        request: Request<Streaming<CallEvent>>,
-    ) -> Result<Response<Self::HandleCallStream>, Status> {
-        let mut events = request.into_inner();
-        let first = events.message().await?.and_then(|event| event.event);
-        let Some(Event::Started(started)) = first else {
+impl Scripts {
+    /// Begins to play the script of the call whose first event this is; what it sends goes to `controls`.
+    fn begin(&self, first: Option<CallEvent>, controls: Controls) -> Result<Recorder, Status> {
+        let Some(Event::Started(started)) = first.and_then(|event| event.event) else {
             return Err(Status::invalid_argument("the first event is not `started`"));
         };
+        if *self.stop.borrow() {
+            return Err(Status::unavailable("the service is being restarted"));
+        }
+        if let Some(played) = &self.resumable {
+            let script = Arc::new(Script { steps: Vec::new(), log: watch::Sender::default() });
+            let log = script.log.subscribe();
+            let call = (Arc::clone(played), (*started).clone());
+            let recorder = self.record(script);
+            tokio::spawn(resumable::play(call.0, call.1, log, controls, self.stop.subscribe()));
+            return Ok(recorder);
+        }
         let key = started.query_parameters.iter().find(|parameter| parameter.key == "run");
         let key = key.map(|parameter| parameter.value.as_str()).unwrap_or_default();
-        let script = lock(&self.0).get(key).cloned();
+        let script = self.lock().get(key).cloned();
         let script =
             script.ok_or_else(|| Status::not_found(format!("no script for run={key:?}")))?;
 
-        let (controls, receiver) = mpsc::channel(CONTROLS_MAX);
-        script.log.send_modify(|log| log.events.push(Event::Started(started)));
-        tokio::spawn(record(events, Arc::clone(&script)));
+        let recorder = self.record(Arc::clone(&script));
+        recorder.note(Event::Started(started));
         tokio::spawn(async move { play(&script.steps, script.log.subscribe(), controls).await });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(recorder)
+    }
+
+    fn record(&self, script: Arc<Script>) -> Recorder {
+        let open = self.open.clone();
+        open.send_modify(|open| *open += 1);
+        Recorder { script, open }
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Script>>> {
+        self.keyed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn record(mut events: Streaming<CallEvent>, script: Arc<Script>) {
-    while let Ok(Some(event)) = events.message().await {
-        if let Some(event) = event.event {
-            script.log.send_modify(|log| log.events.push(event));
-        }
+impl Recorder {
+    fn note(&self, event: Event) {
+        self.script.log.send_modify(|log| log.events.push(event));
     }
-    script.log.send_modify(|log| log.closed = true);
 }
 
-fn lock(scripts: &Scripts) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Script>>> {
-    scripts.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.script.log.send_modify(|log| log.closed = true);
+        self.open.send_modify(|open| *open -= 1);
+    }
 }

@@ -32,56 +32,7 @@ pub struct Transcript {
 #[derive(Debug, Clone, Default)]
 pub struct Names(Vec<(String, String)>);
 
-/// AGI's commands, as they begin on the wire.
-pub const COMMANDS: [&str; 47] = [
-    "ANSWER",
-    "ASYNCAGI BREAK",
-    "CHANNEL STATUS",
-    "CONTROL STREAM FILE",
-    "DATABASE DEL",
-    "DATABASE DELTREE",
-    "DATABASE GET",
-    "DATABASE PUT",
-    "EXEC",
-    "GET DATA",
-    "GET FULL VARIABLE",
-    "GET OPTION",
-    "GET VARIABLE",
-    "GOSUB",
-    "HANGUP",
-    "NOOP",
-    "RECEIVE CHAR",
-    "RECEIVE TEXT",
-    "RECORD FILE",
-    "SAY ALPHA",
-    "SAY DATE",
-    "SAY DATETIME",
-    "SAY DIGITS",
-    "SAY NUMBER",
-    "SAY PHONETIC",
-    "SAY TIME",
-    "SEND IMAGE",
-    "SEND TEXT",
-    "SET AUTOHANGUP",
-    "SET CALLERID",
-    "SET CONTEXT",
-    "SET EXTENSION",
-    "SET MUSIC",
-    "SET PRIORITY",
-    "SET VARIABLE",
-    "SPEECH ACTIVATE GRAMMAR",
-    "SPEECH CREATE",
-    "SPEECH DEACTIVATE GRAMMAR",
-    "SPEECH DESTROY",
-    "SPEECH LOAD GRAMMAR",
-    "SPEECH RECOGNIZE",
-    "SPEECH SET",
-    "SPEECH UNLOAD GRAMMAR",
-    "STREAM FILE",
-    "TDD MODE",
-    "VERBOSE",
-    "WAIT FOR DIGIT",
-];
+pub use agi_bridge::agi::COMMANDS;
 
 /// Prelude lines that say where a call ran and not what it was.
 const OWN_LINES: [&str; 5] =

@@ -1,4 +1,5 @@
-//! Plays the steps of a script on one call. Knows the order of steps; the server and the record are not its own.
+//! Plays the steps of a script on one call. Knows the order of steps; what carries the call and keeps the record is not
+//! its own.
 
 use super::Log;
 use agi_bridge::{
@@ -10,12 +11,28 @@ use tokio::{
     sync::{mpsc, watch},
     time::timeout,
 };
-use tonic::Status;
 
+/// Controls that may wait for the connection.
+const CONTROLS_MAX: usize = 64;
 /// For the result of any command, and any event that a step waits for.
 const LIMIT: Duration = Duration::from_secs(60);
 
-type Controls = mpsc::Sender<Result<CallControl, Status>>;
+/// Where the player puts what the service says. That it is dropped means that the service is done.
+pub(super) type Controls = mpsc::Sender<Result<CallControl, Failed>>;
+
+/// The service fails: the last that it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// By the script.
+    Scripted,
+    /// It is being restarted.
+    Restarting,
+}
+
+/// Between a player and what carries its call.
+pub(super) fn channel() -> (Controls, mpsc::Receiver<Result<CallControl, Failed>>) {
+    mpsc::channel(CONTROLS_MAX)
+}
 
 /// Plays the steps, then keeps the stream open until the bridge has closed its side.
 pub(super) async fn play(steps: &[ServiceStep], mut log: watch::Receiver<Log>, controls: Controls) {
@@ -33,7 +50,7 @@ pub(super) async fn play(steps: &[ServiceStep], mut log: watch::Receiver<Log>, c
             ServiceStep::WaitFor(what) => wait(&mut log, |log| has(log, *what)).await,
             ServiceStep::Close(Close::Ok) => return,
             ServiceStep::Close(Close::Error) => {
-                let _ = controls.send(Err(Status::internal("the script says so"))).await;
+                let _ = controls.send(Err(Failed::Scripted)).await;
                 return;
             }
         };

@@ -1,0 +1,74 @@
+//! The API port: where workers dial in, by gRPC and by WebSocket. Knows who may register for which group, and nothing of
+//! which worker gets a call.
+//!
+//! | request | what it is |
+//! |---|---|
+//! | `agibridge.v1.WorkerService/Register` | a worker announces itself, and is offered calls |
+//! | `agibridge.v1.WorkerService/TakeCall` | a worker drives a call that it was offered |
+//! | `grpc.health.v1.Health` | for `""` and `agibridge.v1.WorkerService` |
+//! | `GET /v1/worker` | `Register` over a WebSocket |
+//! | `GET /v1/calls/{token}` | `TakeCall` over a WebSocket |
+//!
+//! It runs beside the cores. A call that was taken is read and written by its own core from then on.
+
+mod body;
+mod permission;
+mod register;
+mod routes;
+mod server;
+mod service;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod websocket;
+
+pub use permission::{Credential, Groups, Permit};
+
+use crate::upstream::Workers;
+use arc_swap::ArcSwap;
+use std::{path::PathBuf, sync::Arc};
+use tokio::{net::TcpListener, sync::watch};
+
+/// How workers see who the bridge is, and how it checks who they are. The files are read for each connection anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file with the bridge's certificate chain.
+    pub cert: PathBuf,
+    /// PEM file with its private key.
+    pub key: PathBuf,
+    /// PEM file with the authorities of the workers' certificates; unset: none is asked for.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Whether a handshake can begin with these files now.
+    ///
+    /// # Errors
+    /// The file that is not in order, and why.
+    pub fn check(&self) -> Result<(), String> {
+        tls::server_config(self).map(drop)
+    }
+}
+
+/// Who may register; replaced whole by a reload.
+pub type Permits = Arc<ArcSwap<Vec<Permit>>>;
+
+/// The parts of the bridge that the port reaches.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Unset: plain text.
+    pub tls: Option<Tls>,
+    /// Who may register.
+    pub permits: Permits,
+    /// Who has.
+    pub workers: Arc<Workers>,
+    /// Which bridge this is, as its pod's name.
+    pub bridge_id: Arc<str>,
+    /// Once true, no worker is held any more; the calls that they have go on.
+    pub draining: watch::Receiver<bool>,
+}
+
+/// Serves workers until `stop` is done. Streams that are open then are cut off.
+pub async fn serve(listener: TcpListener, parts: Parts, stop: impl Future<Output = ()>) {
+    server::run(listener, parts, server::Limits::default(), stop).await;
+}
