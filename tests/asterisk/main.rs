@@ -3,11 +3,16 @@
 //! One Asterisk serves all of them, and they run at the same time. That it has nothing to complain of, and no channel
 //! left, is looked at once all are done: so this is a runner of its own, and not libtest. Arguments are parts of names.
 
+mod fastagi;
 mod ladder;
+mod loss;
+mod node;
 mod python;
 mod runner;
 mod scenarios;
+mod scripts;
 mod wire;
+mod worker;
 
 use kit::asterisk::{Asterisk, Dialplan};
 use runner::Runner;
@@ -38,7 +43,12 @@ async fn run() -> ExitCode {
     let mut dialplan = Dialplan::default();
     wire::prepare(&mut dialplan);
     python::prepare(&mut dialplan);
+    node::prepare(&mut dialplan);
+    worker::prepare(&mut dialplan);
+    fastagi::prepare(&mut dialplan);
+    scripts::prepare(&mut dialplan);
     ladder::prepare(&mut dialplan);
+    loss::prepare(&mut dialplan);
     let scenarios = scenarios::load();
     for (_, scenario) in scenarios.iter().filter(|(_, scenario)| scenario.phone_only.is_none()) {
         kit::play::prepare(&mut dialplan, scenario);
@@ -47,7 +57,12 @@ async fn run() -> ExitCode {
 
     wire::add(&mut runner, &asterisk);
     python::add(&mut runner, &asterisk);
+    node::add(&mut runner, &asterisk);
+    worker::add(&mut runner, &asterisk);
+    fastagi::add(&mut runner, &asterisk);
+    scripts::add(&mut runner, &asterisk);
     ladder::add(&mut runner, &asterisk);
+    loss::add(&mut runner, &asterisk);
     let lab = scenarios::add(&mut runner, &asterisk, scenarios).await;
     runner.run().await;
 

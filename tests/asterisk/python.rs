@@ -72,19 +72,20 @@ async fn drives_a_call(asterisk: Arc<Asterisk>) {
     assert!(bridge.stop(LIMIT).await.success(), "the bridge ends well");
 }
 
-fn python() -> PathBuf {
+/// Python with what `make lab` installed for it.
+pub(crate) fn python() -> PathBuf {
     let python = kit::asterisk::lab().join("python/bin/python");
     assert!(python.exists(), "there is no {}: run `make lab`", python.display());
     python
 }
 
 /// Makes Python of the proto files.
-fn generate(python: &Path, into: &Path) {
+pub(crate) fn generate(python: &Path, into: &Path) {
     let output = Command::new(python)
         .args(["-m", "grpc_tools.protoc", "-Iproto"])
         .arg(format!("--python_out={}", into.display()))
         .arg(format!("--grpc_python_out={}", into.display()))
-        .args(["call", "command"].map(|name| format!("proto/agibridge/v1/{name}.proto")))
+        .args(["call", "command", "worker"].map(|name| format!("proto/agibridge/v1/{name}.proto")))
         .current_dir(ROOT)
         .output()
         .expect("python starts");

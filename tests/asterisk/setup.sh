@@ -95,10 +95,17 @@ make_tree() {
 export -f make_tree say
 export lab suite
 
-# The service in Python that the lab calls has a folder of its own beside Asterisk.
+# The programs that the lab calls have folders of their own beside Asterisk.
+finish() {
+    for part in python node fastagi; do
+        "$here/../$part/setup.sh"
+    done
+    exit
+}
+
 if ready; then
     say "Asterisk is ready in $lab"
-    exec "$here/../python/setup.sh"
+    finish
 fi
 check_machine
 mkdir -p "$lab"
@@ -106,7 +113,8 @@ exec 9>"$lab/lock"
 flock -n 9 || { say "waiting for another set-up of $lab" && flock 9; }
 if ready; then
     say "Asterisk is ready in $lab"
-    exec "$here/../python/setup.sh" 9>&-
+    exec 9>&-
+    finish
 fi
 
 begin=$SECONDS
@@ -124,4 +132,5 @@ version=$(chroot "$new" asterisk -V)
 printf 'format %s\n%s\n' "$format" "$version" >"$new/.agi-bridge-lab"
 mv "$new" "$root"
 say "$version is ready in $lab ($(du -shx "$root" | cut -f 1), $((SECONDS - begin)) s)"
-exec "$here/../python/setup.sh" 9>&-
+exec 9>&-
+finish
