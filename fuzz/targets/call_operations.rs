@@ -1,5 +1,5 @@
 //! Any history of a call: it does not panic, keeps one line at a time at Asterisk, answers every command once and in order,
-//! and ends by its own deadlines.
+//! whoever has the call by then, and ends by its own deadlines.
 
 #![no_main]
 
@@ -7,9 +7,9 @@ use agi_bridge::{
     agi::Limits,
     call::{Action, Call, Loss, LossKind, Settings},
     proto::{
-        self, CallControl, CancelCommand, EndCall, Exec, GetData, GetVariable, Noop, SetVariable,
-        StreamFile, WaitForDigit, call_control::Control, call_event::Event,
-        command::Command as Kind,
+        self, CallControl, CancelCommand, Checkpoint, EndCall, Exec, GetData, GetVariable, Handoff,
+        Noop, Resumption, SetVariable, StreamFile, WaitForDigit, call_control::Control,
+        call_ended::Reason, call_event::Event, command::Command as Kind,
     },
     route::{Next, Policy, Quiet, Then},
 };
@@ -19,14 +19,24 @@ use prost::Message;
 use std::{collections::VecDeque, time::Duration};
 
 const OPERATIONS_MAX: usize = 200;
+const JOURNAL_MAX: usize = 8;
 /// What one wait counts in.
 const WAIT: Duration = Duration::from_millis(100);
 /// Longer than all waits of a history together: no limit of the call's own ends it on the way.
 const CALL_MAX: Duration = Duration::from_secs(7_200);
 
 #[derive(Debug, Arbitrary)]
+struct History {
+    /// The route keeps lost calls for another service.
+    resumes: bool,
+    operations: Vec<Operation>,
+}
+
+#[derive(Debug, Arbitrary)]
 enum Operation {
     Opened,
+    /// By a program that speaks AGI itself.
+    OpenedRaw,
     OpenFailed,
     Command {
         kind: Sample,
@@ -37,9 +47,19 @@ enum Operation {
     /// As the stream brings it.
     Control(Vec<u8>),
     Cancel(u8),
+    Checkpoint {
+        bytes: u8,
+        last_result_id: Option<u8>,
+    },
+    Handoff {
+        known: bool,
+    },
     End,
     ServiceDone,
-    ServiceLost,
+    ServiceLost(Lost),
+    /// A program that speaks AGI itself says this.
+    Relay(Vec<u8>),
+    RelayLine(Line),
     Reply(Manner),
     Hangup {
         told: bool,
@@ -64,6 +84,31 @@ enum Sample {
     None,
 }
 
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum Lost {
+    Broken,
+    Misbehaved,
+    Stalled,
+}
+
+/// What chance alone would seldom write.
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum Line {
+    Noop,
+    Dead,
+    Empty,
+    Failure,
+    Digits,
+}
+
+/// Who has the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attached {
+    Nobody,
+    Typed,
+    Raw,
+}
+
 #[derive(Debug, Arbitrary)]
 enum Id {
     Next,
@@ -79,9 +124,9 @@ enum Manner {
     Usage,
 }
 
-fuzz_target!(|operations: Vec<Operation>| {
-    let mut world = World::new();
-    for operation in operations.iter().take(OPERATIONS_MAX) {
+fuzz_target!(|history: History| {
+    let mut world = World::new(history.resumes);
+    for operation in history.operations.iter().take(OPERATIONS_MAX) {
         world.apply(operation);
     }
     world.forced = true;
@@ -94,10 +139,9 @@ fuzz_target!(|operations: Vec<Operation>| {
 struct World {
     call: Call,
     now: Duration,
-    /// No service is sought any more.
-    opened: bool,
-    /// The service's stream is open.
-    attached: bool,
+    /// A service is sought.
+    seeking: bool,
+    attached: Attached,
     last_id: u32,
     /// Commands without a result, oldest first.
     asked: VecDeque<u32>,
@@ -114,12 +158,12 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(resumes: bool) -> Self {
         Self {
-            call: Call::new(settings(), Duration::ZERO),
+            call: Call::new(settings(resumes), Duration::ZERO),
             now: Duration::ZERO,
-            opened: false,
-            attached: false,
+            seeking: true,
+            attached: Attached::Nobody,
             last_id: 0,
             asked: VecDeque::new(),
             line: None,
@@ -137,16 +181,22 @@ impl World {
         self.now += Duration::from_micros(10);
         let now = self.now;
         match operation {
-            Operation::Opened if !self.opened => {
-                self.opened = true;
-                self.attached = true;
+            Operation::Opened if self.seeking => {
+                self.seeking = false;
+                self.attached = Attached::Typed;
                 self.call.handle_opened(now);
             }
-            Operation::OpenFailed if !self.opened => {
-                self.opened = true;
+            Operation::OpenedRaw if self.seeking => {
+                self.seeking = false;
+                self.attached = Attached::Raw;
+                self.asked.clear();
+                self.call.handle_opened_raw(now);
+            }
+            Operation::OpenFailed if self.seeking => {
+                self.seeking = false;
                 self.call.handle_open_failed("nobody", now);
             }
-            Operation::Opened | Operation::OpenFailed => {}
+            Operation::Opened | Operation::OpenedRaw | Operation::OpenFailed => {}
             Operation::Command { kind, id, requires_success, timeout } => {
                 let id = match id {
                     Id::Next => self.last_id.saturating_add(1),
@@ -171,16 +221,42 @@ impl World {
             Operation::End => {
                 self.say(CallControl { control: Some(Control::End(EndCall::default())) })
             }
-            Operation::ServiceDone if self.attached => {
-                self.detach();
+            Operation::Checkpoint { bytes, last_result_id } => {
+                let state = vec![0; usize::from(*bytes)].into();
+                let last_result_id = last_result_id.map(u32::from);
+                let checkpoint = Checkpoint { state, last_result_id };
+                self.say(CallControl { control: Some(Control::Checkpoint(checkpoint)) });
+            }
+            Operation::Handoff { known } if self.attached == Attached::Typed => {
+                let handoff = Handoff { route: "sales".to_owned(), state: None };
+                let policy = known.then(|| settings(true).policy);
+                self.call.handle_handoff(handoff, policy.ok_or_else(|| "none".to_owned()), now);
+            }
+            Operation::ServiceDone if self.attached != Attached::Nobody => {
+                if self.attached == Attached::Typed {
+                    self.attached = Attached::Nobody;
+                }
                 self.call.handle_service_done(now);
             }
-            Operation::ServiceLost if self.attached => {
-                self.detach();
-                let loss = Loss { kind: LossKind::Broken, detail: "gone".to_owned() };
+            Operation::ServiceLost(kind) if self.attached != Attached::Nobody => {
+                self.attached = Attached::Nobody;
+                let kind = match kind {
+                    Lost::Broken => LossKind::Broken,
+                    Lost::Misbehaved => LossKind::Misbehaved,
+                    Lost::Stalled => LossKind::Stalled,
+                };
+                let loss = Loss { kind, detail: "gone".to_owned() };
                 self.call.handle_service_lost(&loss, now);
             }
-            Operation::ServiceDone | Operation::ServiceLost => {}
+            Operation::Handoff { .. } | Operation::ServiceDone | Operation::ServiceLost(_) => {}
+            Operation::Relay(bytes) => self.relay(bytes),
+            Operation::RelayLine(line) => self.relay(match line {
+                Line::Noop => b"NOOP x\n",
+                Line::Dead => b"answer\n",
+                Line::Empty => b"\n",
+                Line::Failure => b"failure\n",
+                Line::Digits => b"GET DATA beep 1 1024\n",
+            }),
             Operation::Reply(manner) => self.reply(*manner),
             Operation::Hangup { told } if !self.dead => {
                 self.dead = true;
@@ -211,7 +287,7 @@ impl World {
 
     /// The service says something, if it is there.
     fn say(&mut self, control: CallControl) {
-        if !self.attached {
+        if self.attached != Attached::Typed {
             return;
         }
         if let Some(Control::Command(command)) = &control.control {
@@ -223,9 +299,11 @@ impl World {
         self.call.handle_control(control, self.now);
     }
 
-    fn detach(&mut self) {
-        self.attached = false;
-        self.asked.clear();
+    /// The program says something, if it is there and the call takes more of it.
+    fn relay(&mut self, bytes: &[u8]) {
+        if self.attached == Attached::Raw && self.call.wants_relay() {
+            self.call.handle_relay(bytes, self.now);
+        }
     }
 
     /// Asterisk answers, as much of it as a call sees.
@@ -262,25 +340,48 @@ impl World {
             match action {
                 Action::Write(bytes) => self.written(&bytes),
                 Action::Event(event) | Action::Result { event, .. } => {
+                    assert_eq!(self.attached, Attached::Typed, "nobody hears {event:?}");
                     self.told(event.event.expect("an event says something"));
                 }
-                Action::FinishService => self.detach(),
-                Action::DropService => {
-                    self.opened = true; // an attempt that is under way is given up
-                    self.detach();
+                Action::Relay { bytes, .. } => {
+                    assert_eq!(self.attached, Attached::Raw, "nobody hears {bytes:?}");
                 }
+                Action::RelayHangup { is_news } => self.hangups += usize::from(is_news),
+                Action::FinishService => self.attached = Attached::Nobody,
+                // An attempt that is under way is given up too.
+                Action::DropService => (self.seeking, self.attached) = (false, Attached::Nobody),
+                Action::Reopen { resumption, .. } => self.reopen(&resumption),
                 Action::HalfClose => self.half_closed = true,
                 Action::Close => self.closed = true,
             }
         }
+        assert!(self.hangups <= 1, "the caller is gone once");
         assert_eq!(self.call.is_ended(), self.closed);
         assert_eq!(self.call.poll_timeout().is_none(), self.closed, "a wait without a deadline");
+    }
+
+    /// What the next service is told holds of what the one before did.
+    fn reopen(&mut self, resumption: &Resumption) {
+        assert_eq!(self.attached, Attached::Nobody, "two services have the call");
+        (self.seeking, self.ended) = (true, false);
+        if let Some(running) = &resumption.running {
+            assert_eq!(self.asked.front(), Some(&running.id), "the oldest without a result");
+        }
+        assert!(resumption.last_command_id <= self.last_id);
+        assert!(resumption.results.len() <= JOURNAL_MAX);
+        assert!(!resumption.hung_up || self.hangups == 1, "that is told once in a call");
     }
 
     fn written(&mut self, bytes: &[u8]) {
         assert!(!self.half_closed, "written after the half-close");
         assert_eq!(bytes.last(), Some(&b'\n'), "no whole line");
-        assert!(!bytes.contains(&0) && !bytes.contains(&b'\r'));
+        assert!(!bytes.contains(&0));
+        if self.attached == Attached::Raw {
+            // Its replies are passed on line by line: one that holds several is taken for as many.
+            self.forced |= bytes.starts_with(b"GET FULL VARIABLE");
+        } else {
+            assert!(!bytes.contains(&b'\r'));
+        }
         if self.call.outcome().is_some() {
             return; // the last words: nothing is waited for any more
         }
@@ -298,13 +399,12 @@ impl World {
                 assert_eq!(self.asked.pop_front(), Some(result.id), "one result each, in order");
                 assert!(result.outcome.is_some());
             }
-            Event::Hangup(_) => {
-                self.hangups += 1;
-                assert_eq!(self.hangups, 1);
-            }
-            Event::Ended(_) => {
+            Event::Hangup(_) => self.hangups += 1,
+            Event::Ended(ended) => {
                 self.ended = true;
-                assert!(self.asked.is_empty(), "unanswered: {:?}", self.asked);
+                // After a handoff the next service gets the results that are left.
+                let all_answered = self.asked.is_empty() || ended.reason() == Reason::Handoff;
+                assert!(all_answered, "unanswered: {:?}", self.asked);
             }
             Event::Progress(_) | Event::Started(_) | Event::Draining(_) | Event::Heartbeat(_) => {}
         }
@@ -360,15 +460,16 @@ fn reply_to(line: &[u8], dead: bool, manner: Manner) -> Vec<u8> {
     .to_vec()
 }
 
-fn settings() -> Settings {
+fn settings(resumes: bool) -> Settings {
     Settings {
         policy: Policy {
             connect_timeout: Duration::from_secs(1),
             retry_for: Duration::from_secs(3),
             quiet_limit: Duration::from_secs(2),
             quiet: Quiet::Ringing,
-            resume_for: Duration::ZERO,
-            journal_results: 32,
+            resume_for: if resumes { Duration::from_secs(10) } else { Duration::ZERO },
+            resumes_per_minute: 3,
+            journal_results: JOURNAL_MAX,
             checkpoint_limit: 64,
             hangup_grace: Duration::from_secs(10),
             heartbeat: Duration::from_secs(300),
