@@ -1,6 +1,9 @@
 //! The command line: what a person asks for, and the role that this process plays for another one.
 
-use crate::{abuse, echo, fastagi, grpc_load, load, plan, process, report, service};
+use crate::{
+    abuse, echo, fastagi, grpc_load, load, plan, process, report, service, starter, websocket,
+    worker,
+};
 use clap::{Parser, ValueEnum};
 use std::{path::PathBuf, time::Duration};
 
@@ -16,7 +19,8 @@ pub(crate) struct Flags {
     /// One short run of every row: shows that it works, measures little.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only rows whose name begins with this; may be given several times.
+    /// Only rows whose name begins with this; may be given several times. `kind` stands for all rows that hold another
+    /// kind of service against gRPC, `kind-ws`, `kind-worker`, `kind-agi` and `kind-exec` for some of them.
     #[arg(long, value_name = "ROW")]
     pub(crate) only: Vec<String>,
     /// Another agi-bridge than the one just built.
@@ -56,6 +60,14 @@ pub(crate) enum Role {
     Fastagi,
     /// A service behind the bridge.
     GrpcService,
+    /// The same over WebSocket.
+    WebsocketService,
+    /// A worker that dials in to the bridge.
+    WorkerGrpc,
+    /// The same over WebSocket.
+    WorkerWebsocket,
+    /// Starts a script for each call, and is its Asterisk.
+    Starter,
     /// Becomes another program, on the core asked for.
     Exec,
 }
@@ -80,6 +92,10 @@ pub(crate) fn play(role: Role, flags: &Flags) -> anyhow::Result<()> {
         Role::Echo => current_thread()?.block_on(echo::main()),
         Role::Fastagi => current_thread()?.block_on(fastagi::main()),
         Role::GrpcService => current_thread()?.block_on(service::main()),
+        Role::WebsocketService => current_thread()?.block_on(websocket::main()),
+        Role::WorkerGrpc => current_thread()?.block_on(worker::grpc(&flags.task)),
+        Role::WorkerWebsocket => current_thread()?.block_on(worker::websocket(&flags.task)),
+        Role::Starter => starter::main(&flags.task),
         Role::Exec => process::become_program(&flags.task),
     }
 }

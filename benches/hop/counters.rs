@@ -11,6 +11,7 @@ pub(crate) struct Reading {
     at: Instant,
     own_ns: u64,
     watched_ns: Vec<u64>,
+    children_ns: u64,
     machine_ns: u64,
 }
 
@@ -21,6 +22,7 @@ impl Reading {
             at: Instant::now(),
             own_ns: processor_ns(std::process::id()),
             watched_ns: watch.iter().map(|&pid| processor_ns(pid)).collect(),
+            children_ns: watch.first().map_or(0, |&pid| children_ns(pid)),
             machine_ns: machine_busy_ns(),
         }
     }
@@ -32,7 +34,8 @@ impl Reading {
         outcome.watched_ns = (later.watched_ns.iter().zip(&self.watched_ns))
             .map(|(after, before)| after.saturating_sub(*before))
             .collect();
-        let ours = outcome.own_ns + outcome.watched_ns.iter().sum::<u64>();
+        outcome.children_ns = later.children_ns.saturating_sub(self.children_ns);
+        let ours = outcome.own_ns + outcome.watched_ns.iter().sum::<u64>() + outcome.children_ns;
         let machine = later.machine_ns.saturating_sub(self.machine_ns);
         outcome.elsewhere_ns = machine.saturating_sub(ours);
     }
@@ -51,6 +54,15 @@ fn processor_ns(pid: u32) -> u64 {
         .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
         .filter_map(|line| line.split(' ').next()?.parse::<u64>().ok())
         .sum()
+}
+
+/// Of the processes that it started and that have ended, in ticks.
+fn children_ns(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before may hold anything but ends with the last parenthesis.
+    let (_, rest) = text.rsplit_once(')').unwrap_or_default();
+    let ticks = rest.split_ascii_whitespace().skip(13).take(2);
+    ticks.filter_map(|word| word.parse::<u64>().ok()).sum::<u64>() * TICK_NS
 }
 
 fn proportional_set_bytes(pid: u32) -> Option<i64> {

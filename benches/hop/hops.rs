@@ -25,12 +25,23 @@ const START_POLL: Duration = Duration::from_millis(20);
 pub(crate) struct Hop {
     pub(crate) running: Running,
     pub(crate) address: SocketAddr,
+    /// Where workers dial in, if they may.
+    pub(crate) api: Option<SocketAddr>,
+}
+
+/// What a bridge is given besides.
+pub(crate) struct Bridging<'a> {
+    pub(crate) program: &'a Path,
+    /// The service of its one route, as the configuration says it.
+    pub(crate) service: String,
+    /// Whether workers may dial in.
+    pub(crate) api: bool,
 }
 
 /// What both are given.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
-    /// For configuration and logs.
+    /// For configuration and logs; of its own for each.
     pub(crate) folder: &'a Path,
     /// Only this core, or all.
     pub(crate) cpu: Option<usize>,
@@ -66,19 +77,19 @@ pub(crate) async fn start_haproxy(
     let log = place.folder.join("haproxy.log");
     let arguments = [OsStr::new("-db"), OsStr::new("-f"), config.as_os_str()];
     let running = start(place, OsStr::new(program), &arguments, &log)?;
-    wait_for(running, &log, || TcpStream::connect(address).ok().map(|_| address)).await.map(Some)
+    wait_for(running, &log, || TcpStream::connect(address).ok().map(|_| (address, None)))
+        .await
+        .map(Some)
 }
 
-/// agi-bridge before `service`.
-pub(crate) async fn start_bridge(
-    place: Place<'_>,
-    program: &Path,
-    service: SocketAddr,
-) -> anyhow::Result<Hop> {
+/// agi-bridge before a service.
+pub(crate) async fn start_bridge(place: Place<'_>, bridging: Bridging<'_>) -> anyhow::Result<Hop> {
+    let Bridging { program, service, api } = bridging;
+    let api = if api { "api: {listen: \"127.0.0.1:0\", workers: [{groups: \"*\"}]}\n" } else { "" };
     let text = format!(
-        "agi: {{listen: \"127.0.0.1:0\"}}\nadmin: {{listen: \"127.0.0.1:0\"}}\n\
+        "agi: {{listen: \"127.0.0.1:0\"}}\nadmin: {{listen: \"127.0.0.1:0\"}}\n{api}\
          log: {{format: json, level: info}}\n\
-         routes:\n  - {{name: bench, path: \"/{{*rest}}\", services: [{{url: \"grpc://{service}\"}}]}}\n"
+         routes:\n  - {{name: bench, path: \"/{{*rest}}\", services: [{service}]}}\n"
     );
     let config = place.folder.join("agi-bridge.yaml");
     fs::write(&config, text)?;
@@ -112,12 +123,12 @@ fn start(
 async fn wait_for(
     mut running: Running,
     log: &Path,
-    address: impl Fn() -> Option<SocketAddr>,
+    addresses: impl Fn() -> Option<(SocketAddr, Option<SocketAddr>)>,
 ) -> anyhow::Result<Hop> {
     let deadline = Instant::now() + START_TIMEOUT;
     while Instant::now() < deadline && !running.has_ended() {
-        if let Some(address) = address() {
-            return Ok(Hop { running, address });
+        if let Some((address, api)) = addresses() {
+            return Ok(Hop { running, address, api });
         }
         time::sleep(START_POLL).await;
     }
@@ -127,14 +138,15 @@ async fn wait_for(
     anyhow::bail!("it does not listen; its last words were: {last:?}")
 }
 
-/// The address in the bridge's event `listening`.
-fn listening(log: &str) -> Option<SocketAddr> {
+/// The addresses in the bridge's event `listening`: for Asterisk, and for workers.
+fn listening(log: &str) -> Option<(SocketAddr, Option<SocketAddr>)> {
     let events =
         log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     events.into_iter().find_map(|event| {
         let fields = event.get("fields").unwrap_or(&event);
         (fields.get("message")?.as_str()? == "listening").then_some(())?;
-        fields.get("agi")?.as_str()?.parse().ok()
+        let api = fields.get("api").and_then(|api| api.as_str()?.parse().ok());
+        Some((fields.get("agi")?.as_str()?.parse().ok()?, api))
     })
 }
 

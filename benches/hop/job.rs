@@ -88,6 +88,8 @@ pub(crate) struct Outcome {
     pub(crate) p99_ns: u64,
     /// Processor time in the window of each watched process.
     pub(crate) watched_ns: Vec<u64>,
+    /// The same of the first one's children that ended in it, in ticks of 10 ms.
+    pub(crate) children_ns: u64,
     /// The same of the load itself.
     pub(crate) own_ns: u64,
     /// The same of all other processes of the machine, in ticks of 10 ms.

@@ -7,12 +7,14 @@
 mod abuse;
 mod cli;
 mod counters;
+mod driver;
 mod echo;
 mod fastagi;
 mod grpc_load;
 mod hops;
 mod host;
 mod job;
+mod kind;
 mod load;
 mod plan;
 mod process;
@@ -21,6 +23,9 @@ mod rows;
 mod script;
 mod service;
 mod session;
+mod starter;
+mod websocket;
+mod worker;
 mod world;
 
 use clap::Parser;

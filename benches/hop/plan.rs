@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::Context;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Write,
     time::{Duration, Instant},
 };
@@ -31,6 +31,10 @@ pub(crate) enum Load {
     Paced,
     /// The same, with probes and half-open connections beside.
     Abused,
+    /// Calls of five commands that take their time, 100 at once.
+    PacedCalls,
+    /// Calls of five commands, each driven by a process that is started for it.
+    Scripts,
 }
 
 /// All that was measured.
@@ -79,6 +83,9 @@ const QUICK: Sizes = Sizes {
 /// How long a command takes at Asterisk in the paced loads: 5,000 commands a second, far from what two cores can do.
 const THINK_MS: u64 = 20;
 
+/// Scripts that run at once: enough to keep two cores busy.
+const SCRIPTS: usize = 16;
+
 /// Beyond what a measurement itself takes.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -89,15 +96,19 @@ pub(crate) async fn run(flags: &Flags) -> anyhow::Result<Results> {
     let descriptors = process::raise_descriptors();
     let begun = Instant::now();
     let settings = Settings::new(flags, descriptors);
-    let mut free = World::start(settings.clone()).await?;
-    let mut pinned = World::start(settings.on_one_core()?).await?;
+    let needed = |pinned: bool| {
+        let loads = loads.iter().filter(|(load, _)| (**load == Load::OneCore) == pinned);
+        loads.flat_map(|(_, subjects)| subjects).copied().collect::<BTreeSet<_>>()
+    };
+    let mut free = World::start(settings.clone(), &needed(false)).await?;
+    let mut pinned = World::start(settings.on_one_core()?, &needed(true)).await?;
 
     let mut results =
         Results { runs: sizes.runs, held: held(&sizes, descriptors), ..Results::default() };
     for run in 0..sizes.runs {
-        for &load in &loads {
+        for (&load, subjects) in &loads {
             let world = if load == Load::OneCore { &mut pinned } else { &mut free };
-            measure_all(world, load, run, &sizes, &mut results).await?;
+            measure_all(world, (load, subjects), run, &sizes, &mut results).await?;
         }
     }
     free.stop().await;
@@ -107,13 +118,14 @@ pub(crate) async fn run(flags: &Flags) -> anyhow::Result<Results> {
 }
 
 impl Load {
-    /// Who is put under it.
-    fn subjects(self) -> &'static [Subject] {
+    /// Who is put under it for the rows that compare hops.
+    pub(crate) fn hops(self) -> &'static [Subject] {
         match self {
             Self::Steady(calls) if calls > 1_000 => &[Subject::Haproxy, Subject::Bridge],
-            Self::Steady(_) | Self::OneCore => &Subject::ALL,
+            Self::Steady(_) | Self::OneCore => &Subject::HOPS,
             Self::Calls => &[Subject::Direct, Subject::Haproxy, Subject::Bridge],
             Self::Held | Self::Paced | Self::Abused => &[Subject::Haproxy, Subject::Bridge],
+            Self::PacedCalls | Self::Scripts => &[],
         }
     }
 
@@ -121,6 +133,8 @@ impl Load {
         match self {
             Self::Steady(calls) => (calls, Script::Loop, sizes.window_ms, 0),
             Self::Calls => (100, Script::Five, sizes.window_ms, 0),
+            Self::PacedCalls => (100, Script::Five, sizes.window_ms, THINK_MS),
+            Self::Scripts => (SCRIPTS, Script::Five, sizes.long_ms, 0),
             Self::OneCore => (1, Script::Loop, sizes.window_ms, 0),
             Self::Held => (held, Script::Idle, sizes.warm_ms, 0),
             Self::Paced | Self::Abused => (100, Script::Loop, sizes.long_ms, THINK_MS),
@@ -131,12 +145,12 @@ impl Load {
 /// One load on every subject, each time beginning with another one.
 async fn measure_all(
     world: &mut World,
-    load: Load,
+    (load, subjects): (Load, &BTreeSet<Subject>),
     run: usize,
     sizes: &Sizes,
     results: &mut Results,
 ) -> anyhow::Result<()> {
-    let mut subjects = load.subjects().to_vec();
+    let mut subjects: Vec<Subject> = subjects.iter().copied().collect();
     let first = run % subjects.len();
     subjects.rotate_left(first);
     for subject in subjects {
@@ -150,10 +164,14 @@ async fn measure_all(
         let warm_ms = sizes.warm_ms;
         let job = Job { target, peer, script, calls, warm_ms, window_ms, think_ms, watch };
         let outcome = match load {
-            Load::Abused => abused(&job, sizes, results).await,
-            Load::Steady(_) | Load::Calls | Load::OneCore | Load::Held | Load::Paced => {
-                measure(role, &job, world.cpu()).await
-            }
+            Load::Abused => abused(&job, world, sizes, results).await,
+            Load::Steady(_)
+            | Load::Calls
+            | Load::OneCore
+            | Load::Held
+            | Load::Paced
+            | Load::PacedCalls
+            | Load::Scripts => measure(role, &job, world).await,
         };
         let outcome = outcome.with_context(|| format!("{load:?} on {}", subject.name()))?;
         note(run, load, subject, &outcome, results);
@@ -163,9 +181,12 @@ async fn measure_all(
 }
 
 /// Runs one job in a process of its own.
-async fn measure(role: Role, job: &Job, cpu: Option<usize>) -> anyhow::Result<Outcome> {
-    let mut command = process::role(role, cpu)?;
+async fn measure(role: Role, job: &Job, world: &World) -> anyhow::Result<Outcome> {
+    let mut command = process::role(role, world.cpu())?;
     command.arg(serde_json::to_string(job)?);
+    if role == Role::Starter {
+        command.arg(world.script());
+    }
     let mut running = Running::start(command, true)?;
     let line = running.line(PATIENCE + job.warm() + job.window()).await?;
     running.end(PATIENCE).await?;
@@ -173,7 +194,12 @@ async fn measure(role: Role, job: &Job, cpu: Option<usize>) -> anyhow::Result<Ou
 }
 
 /// The same while somebody else knocks at the same port.
-async fn abused(job: &Job, sizes: &Sizes, results: &mut Results) -> anyhow::Result<Outcome> {
+async fn abused(
+    job: &Job,
+    world: &World,
+    sizes: &Sizes,
+    results: &mut Results,
+) -> anyhow::Result<Outcome> {
     let attack = Attack {
         target: job.target,
         probes: sizes.probes,
@@ -184,7 +210,7 @@ async fn abused(job: &Job, sizes: &Sizes, results: &mut Results) -> anyhow::Resu
     command.arg(serde_json::to_string(&attack)?);
     let mut abuse = Running::start(command, true)?;
     anyhow::ensure!(abuse.line(PATIENCE).await? == "ready", "the probes are not ready");
-    let outcome = measure(Role::Load, job, None).await?;
+    let outcome = measure(Role::Load, job, world).await?;
     let said = abuse.line(PATIENCE).await?;
     if said != format!("probed {}", sizes.probes) {
         results.complaints.push(format!("of {} probes only: {said}", sizes.probes));

@@ -51,8 +51,8 @@ impl Row {
     /// What is held against the target.
     fn judged_figures(&self, results: &Results) -> Vec<f64> {
         match self.judged {
-            Judged::Ratio => self.ratios(results),
-            Judged::Bridge => self.figures(results, Subject::Bridge),
+            Judged::Ratio => self.ratios(results, self.against),
+            Judged::Itself => self.figures(results, self.of),
         }
     }
 
@@ -75,7 +75,18 @@ fn write_table(out: &mut impl Write, rows: &[Row], results: &Results) -> io::Res
     )?;
     writeln!(out, "elsewhere  {elsewhere:.0} % of a core was taken by other processes\n")?;
 
-    let columns = Subject::ALL.map(|subject| format!("{:>9}", subject.name())).join(" ");
+    let (kinds, hops): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_of_a_kind());
+    if !hops.is_empty() {
+        write_hops(out, &hops, results)?;
+    }
+    if !kinds.is_empty() {
+        write_kinds(out, &kinds, results)?;
+    }
+    Ok(())
+}
+
+fn write_hops(out: &mut impl Write, rows: &[&Row], results: &Results) -> io::Result<()> {
+    let columns = Subject::HOPS.map(|subject| format!("{:>9}", subject.name())).join(" ");
     writeln!(
         out,
         "{:<10} {:<34} {:<12} {columns} {:>15} {:>15} {:>8} {:>5}",
@@ -87,33 +98,73 @@ fn write_table(out: &mut impl Write, rows: &[Row], results: &Results) -> io::Res
     writeln!(
         out,
         "\nThe ratio is that of each run, its median, least and most. `shape` is what a prototype of the same shape did.\n\
-         memory, cpu-5000 and abuse-* are judged by the bridge's own figure; the range is that figure's."
+         memory, cpu-5000 and abuse-* are judged by the bridge's own figure; the range is that figure's.\n"
+    )
+}
+
+fn write_kinds(out: &mut impl Write, rows: &[&Row], results: &Results) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:<26} {:<34} {:<11} {:>9} {:>10} {:>6} {:>11} {:>11} {:>8}",
+        "row", "what", "unit", "itself", "against", "ratio", "min..max", "to haproxy", "target"
+    )?;
+    for row in rows {
+        write_kind(out, row, results)?;
+    }
+    writeln!(
+        out,
+        "\n`against` is agi-bridge before a gRPC service; for kind-exec-* whoever starts the same script itself."
+    )
+}
+
+fn write_kind(out: &mut impl Write, row: &Row, results: &Results) -> io::Result<()> {
+    let median =
+        |figures: &[f64]| Spread::of(figures).map_or_else(|| "-".to_owned(), |it| short(it.median));
+    let itself = median(&row.figures(results, row.of));
+    let against = median(&row.figures(results, row.against));
+    let ratios = row.ratios(results, row.against);
+    let ratio = median(&ratios);
+    let range = Spread::of(&ratios)
+        .map_or_else(|| "-".to_owned(), |it| format!("{}..{}", short(it.min), short(it.max)));
+    let haproxy = row.beside().map_or(String::new(), |it| median(&row.ratios(results, it)));
+    let target = row.target.map_or(String::new(), rows::Target::words);
+    writeln!(
+        out,
+        "{:<26} {:<34} {:<11} {itself:>9} {against:>10} {ratio:>6} {range:>11} {haproxy:>11} {target:>8} {}",
+        row.id,
+        row.title,
+        row.unit,
+        verdict(row, results)
     )
 }
 
 fn write_row(out: &mut impl Write, row: &Row, results: &Results) -> io::Result<()> {
-    let columns = Subject::ALL
+    let columns = Subject::HOPS
         .map(|subject| {
             let spread = Spread::of(&row.figures(results, subject));
             spread.map_or_else(|| format!("{:>9}", "-"), |it| format!("{:>9}", short(it.median)))
         })
         .join(" ");
-    let ratio =
-        Spread::of(&row.ratios(results)).map_or_else(|| "-".to_owned(), |it| short(it.median));
+    let ratio = Spread::of(&row.ratios(results, row.against))
+        .map_or_else(|| "-".to_owned(), |it| short(it.median));
     let range = Spread::of(&row.judged_figures(results))
         .map_or_else(|| "-".to_owned(), |it| format!("{}..{}", short(it.min), short(it.max)));
     let target = row.target.map_or(String::new(), rows::Target::words);
     let shape = row.prototype.map_or(String::new(), |figure| format!("{figure:.2}"));
-    let verdict = match row.is_reached(results) {
-        Some(true) => "reached",
-        Some(false) => "MISSED",
-        None => "",
-    };
+    let verdict = verdict(row, results);
     writeln!(
         out,
         "{:<10} {:<34} {:<12} {columns} {ratio:>15} {range:>15} {target:>8} {shape:>5} {verdict}",
         row.id, row.title, row.unit
     )
+}
+
+fn verdict(row: &Row, results: &Results) -> &'static str {
+    match row.is_reached(results) {
+        Some(true) => "reached",
+        Some(false) => "MISSED",
+        None => "",
+    }
 }
 
 fn as_json(rows: &[Row], results: &Results) -> Value {
@@ -132,7 +183,12 @@ fn as_json(rows: &[Row], results: &Results) -> Value {
 }
 
 fn row_as_json(row: &Row, results: &Results) -> Value {
-    let subjects: serde_json::Map<String, Value> = Subject::ALL
+    let ours: Vec<Subject> = if row.is_of_a_kind() {
+        [row.of, row.against].into_iter().chain(row.beside()).collect()
+    } else {
+        Subject::HOPS.to_vec()
+    };
+    let subjects: serde_json::Map<String, Value> = ours
         .into_iter()
         .map(|subject| (subject.name().to_owned(), spread_as_json(&row.figures(results, subject))))
         .filter(|(_, spread)| !spread.is_null())
@@ -142,8 +198,11 @@ fn row_as_json(row: &Row, results: &Results) -> Value {
         "what": row.title,
         "unit": row.unit,
         "subjects": subjects,
-        "bridge_to_haproxy": spread_as_json(&row.ratios(results)),
-        "judged": match row.judged { Judged::Ratio => "bridge_to_haproxy", Judged::Bridge => "bridge" },
+        "of": row.of.name(),
+        "against": row.against.name(),
+        "ratio": spread_as_json(&row.ratios(results, row.against)),
+        "ratio_to_haproxy": row.beside().map(|it| spread_as_json(&row.ratios(results, it))),
+        "judged": match row.judged { Judged::Ratio => "ratio", Judged::Itself => "itself" },
         "target": row.target.map(rows::Target::words),
         "prototype": row.prototype,
         "reached": row.is_reached(results),

@@ -2,20 +2,25 @@
 
 use crate::{
     job::Outcome,
+    kind::Kind,
     plan::{Load, Results},
     world::Subject,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A line of the table.
 pub(crate) struct Row {
     /// What `--only` takes.
-    pub(crate) id: &'static str,
+    pub(crate) id: String,
     pub(crate) title: &'static str,
     pub(crate) unit: &'static str,
     /// The load that it is taken from, and the one that it is compared with.
     load: Load,
     base: Option<Load>,
     figure: Figure,
+    /// Whose figure is judged, and against whom it is held.
+    pub(crate) of: Subject,
+    pub(crate) against: Subject,
     pub(crate) judged: Judged,
     pub(crate) target: Option<Target>,
     /// What the prototype of the bridge's shape did.
@@ -25,10 +30,10 @@ pub(crate) struct Row {
 /// What is held against the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judged {
-    /// The bridge's figure over HAProxy's of the same run.
+    /// The subject's figure over that of the one it is held against, of the same run.
     Ratio,
-    /// The bridge's figure itself.
-    Bridge,
+    /// The subject's figure itself.
+    Itself,
 }
 
 /// What is good enough.
@@ -48,6 +53,8 @@ enum Figure {
     Tail,
     Memory,
     LoadBusy,
+    /// Of the first process watched and of its children.
+    FamilyCost,
 }
 
 /// Every row, in the order of the table.
@@ -55,7 +62,7 @@ pub(crate) fn all() -> Vec<Row> {
     use Figure::{CallCost, Calls, CommandCost, Commands, Half, LoadBusy, Memory, Tail};
     use Target::{AtLeast, AtMost};
     let steady = Load::Steady;
-    vec![
+    let mut rows = vec![
         row("rate-1", "commands, 1 call", "/s", steady(1), Commands),
         row("rate-100", "commands, 100 calls", "/s", steady(100), Commands).to(AtLeast(1.05), 1.08),
         row("rate-1000", "commands, 1,000 calls", "/s", steady(1_000), Commands)
@@ -89,7 +96,53 @@ pub(crate) fn all() -> Vec<Row> {
             steady(1_000),
             LoadBusy,
         ),
-    ]
+    ];
+    rows.extend(kinds());
+    rows
+}
+
+/// The rows of services other than gRPC ones, each held against gRPC; and scripts, against whoever starts them itself.
+fn kinds() -> Vec<Row> {
+    use Figure::{CallCost, Calls, CommandCost, FamilyCost, Half, Memory, Tail};
+    let steady = Load::Steady(100);
+    let figures = [
+        ("cpu-100", "CPU of the hop, 100 calls", "us/command", steady, CommandCost),
+        ("calls-cpu", "CPU of the hop, calls of five", "us/call", Load::Calls, CallCost),
+        ("cpu-paced", "the same, 20 ms a command", "us/command", Load::Paced, CommandCost),
+        (
+            "calls-cpu-paced",
+            "calls of five, 20 ms a command",
+            "us/call",
+            Load::PacedCalls,
+            CallCost,
+        ),
+        ("turn-p50", "turn time p50, 100 calls", "us", steady, Half),
+        ("turn-p99", "turn time p99, 100 calls", "us", steady, Tail),
+        ("memory", "memory of the hop, held calls", "KiB/call", Load::Held, Memory),
+    ];
+    let typed = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Script);
+    let mut rows: Vec<Row> = typed
+        .flat_map(|kind| {
+            figures.map(|(id, title, unit, load, figure)| {
+                let row = row(id, title, unit, load, figure).on(kind, Subject::Bridge);
+                match (figure, kind) {
+                    (CommandCost | CallCost, Kind::FastAgi) => row.target(Target::AtMost(1.0)),
+                    (CommandCost | CallCost, Kind::WebSocketProto | Kind::WebSocketJson) => {
+                        row.target(Target::AtMost(1.2))
+                    }
+                    _ => row,
+                }
+            })
+        })
+        .collect();
+    for (id, title, unit, figure) in [
+        ("calls", "calls of five, 16 at once", "/s", Calls),
+        ("calls-cpu", "CPU of the starter and its scripts", "us/call", FamilyCost),
+    ] {
+        let row = row(id, title, unit, Load::Scripts, figure);
+        rows.push(row.on(Kind::Script, Subject::Starter));
+    }
+    rows
 }
 
 /// The rows whose name begins with one of `only`; all when there is none.
@@ -98,14 +151,16 @@ pub(crate) fn chosen(only: &[String]) -> Vec<Row> {
     all().into_iter().filter(wanted).collect()
 }
 
-/// The loads that those rows need.
-pub(crate) fn loads(only: &[String]) -> anyhow::Result<Vec<Load>> {
-    let mut loads: Vec<Load> =
-        chosen(only).iter().flat_map(|row| [Some(row.load), row.base]).flatten().collect();
-    loads.sort_unstable();
-    loads.dedup();
+/// The loads that those rows need, and who is put under each.
+pub(crate) fn loads(only: &[String]) -> anyhow::Result<BTreeMap<Load, BTreeSet<Subject>>> {
+    let mut loads: BTreeMap<Load, BTreeSet<Subject>> = BTreeMap::new();
+    for row in chosen(only) {
+        for load in [Some(row.load), row.base].into_iter().flatten() {
+            loads.entry(load).or_default().extend(row.subjects(load));
+        }
+    }
     if loads.is_empty() {
-        let names: Vec<&str> = all().iter().map(|row| row.id).collect();
+        let names: Vec<String> = all().into_iter().map(|row| row.id).collect();
         anyhow::bail!("no such row; there are: {}", names.join(", "));
     }
     Ok(loads)
@@ -118,8 +173,19 @@ fn row(
     load: Load,
     figure: Figure,
 ) -> Row {
-    let judged = Judged::Ratio;
-    Row { id, title, unit, load, base: None, figure, judged, target: None, prototype: None }
+    Row {
+        id: id.to_owned(),
+        title,
+        unit,
+        load,
+        base: None,
+        figure,
+        of: Subject::Bridge,
+        against: Subject::Haproxy,
+        judged: Judged::Ratio,
+        target: None,
+        prototype: None,
+    }
 }
 
 impl Row {
@@ -132,7 +198,30 @@ impl Row {
     }
 
     fn of_the_bridge(self, base: Option<Load>) -> Self {
-        Self { judged: Judged::Bridge, base, ..self }
+        Self { judged: Judged::Itself, base, ..self }
+    }
+
+    fn on(self, kind: Kind, against: Subject) -> Self {
+        let id = format!("kind-{}-{}", kind.name(), self.id);
+        Self { id, of: Subject::Kind(kind), against, ..self }
+    }
+
+    /// Whether it is one of those that hold another kind of service against gRPC.
+    pub(crate) fn is_of_a_kind(&self) -> bool {
+        matches!(self.of, Subject::Kind(_))
+    }
+
+    /// HAProxy, where a kind can be held against it too: before the same server.
+    pub(crate) fn beside(&self) -> Option<Subject> {
+        (self.of == Subject::Kind(Kind::FastAgi)).then_some(Subject::Haproxy)
+    }
+
+    /// Who is put under a load for it.
+    fn subjects(&self, load: Load) -> Vec<Subject> {
+        if self.is_of_a_kind() {
+            return [self.of, self.against].into_iter().chain(self.beside()).collect();
+        }
+        load.hops().to_vec()
     }
 
     /// A subject's figures. Empty where it was not measured.
@@ -140,15 +229,11 @@ impl Row {
         self.by_run(results, subject).into_iter().flatten().collect()
     }
 
-    /// The bridge's figure over HAProxy's of the same run.
-    pub(crate) fn ratios(&self, results: &Results) -> Vec<f64> {
-        let bridge = self.by_run(results, Subject::Bridge);
-        let haproxy = self.by_run(results, Subject::Haproxy);
-        bridge
-            .iter()
-            .zip(haproxy)
-            .filter_map(|(bridge, haproxy)| Some((*bridge)? / haproxy?))
-            .collect()
+    /// The subject's figure over another's of the same run.
+    pub(crate) fn ratios(&self, results: &Results, against: Subject) -> Vec<f64> {
+        let ours = self.by_run(results, self.of);
+        let theirs = self.by_run(results, against);
+        ours.iter().zip(theirs).filter_map(|(ours, theirs)| Some((*ours)? / theirs?)).collect()
     }
 
     /// `None` for a run in which calls broke.
@@ -200,6 +285,10 @@ impl Figure {
             Self::Half => outcome.p50_ns as f64 / 1e3,
             Self::Tail => outcome.p99_ns as f64 / 1e3,
             Self::Memory => *outcome.grown_bytes.first()? as f64 / 1024.0 / held as f64,
+            Self::FamilyCost => {
+                let family = outcome.watched_ns.first()? + outcome.children_ns;
+                family as f64 / 1e3 / outcome.calls as f64
+            }
             Self::LoadBusy => outcome.own_ns as f64 / 1e7 / seconds,
         };
         figure.is_finite().then_some(figure)

@@ -1,11 +1,11 @@
-//! A service behind the bridge: the same script as the FastAGI server's, in the words of the contract. It also is
-//! the far end of the bare gRPC stream.
+//! A gRPC service behind the bridge. It also is the far end of the bare gRPC stream.
 
-use crate::{host, job::Script, script};
+use crate::{
+    driver::{Driver, Next},
+    host,
+};
 use agi_bridge::proto::{
-    CallControl, CallEvent, EndCall,
-    call_control::Control,
-    call_event::Event,
+    CallControl, CallEvent,
     call_service_server::{CallService, CallServiceServer},
 };
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -33,9 +33,7 @@ struct Service;
 /// One call: commands go out as results come in, with no task and no queue between.
 struct Call {
     events: Streaming<CallEvent>,
-    script: Script,
-    sent: usize,
-    ended: bool,
+    driver: Driver,
 }
 
 #[tonic::async_trait]
@@ -46,10 +44,9 @@ impl CallService for Service {
         &self,
         request: Request<Streaming<CallEvent>>,
     ) -> Result<Response<Self::HandleCallStream>, Status> {
-        let call =
-            Call { events: request.into_inner(), script: Script::Loop, sent: 0, ended: false };
+        let call = Call { events: request.into_inner(), driver: Driver::new() };
         let controls = stream::try_unfold(call, |mut call| async move {
-            Ok(call.next().await?.map(|control| (CallControl { control: Some(control) }, call)))
+            Ok(call.next().await?.map(|control| (control, call)))
         });
         Ok(Response::new(controls.boxed()))
     }
@@ -57,38 +54,14 @@ impl CallService for Service {
 
 impl Call {
     /// Waits for what calls for an answer. `None`: the call is over.
-    async fn next(&mut self) -> Result<Option<Control>, Status> {
+    async fn next(&mut self) -> Result<Option<CallControl>, Status> {
         while let Some(event) = self.events.message().await? {
-            match event.event {
-                Some(Event::Started(started)) => {
-                    let path = started.environment.get("agi_network_script");
-                    self.script = Script::of_path(path.map_or("", String::as_str));
-                    return Ok(Some(self.command()));
-                }
-                Some(Event::Result(_)) => {
-                    if let Some(control) = self.after_result() {
-                        return Ok(Some(control));
-                    }
-                }
-                Some(Event::Hangup(_) | Event::Ended(_)) => return Ok(None),
-                Some(Event::Progress(_) | Event::Draining(_) | Event::Heartbeat(_)) | None => {}
+            match self.driver.hear(event) {
+                Next::Say(control) => return Ok(Some(control)),
+                Next::Wait => {}
+                Next::Over => return Ok(None),
             }
         }
         Ok(None)
-    }
-
-    fn after_result(&mut self) -> Option<Control> {
-        if self.script.commands().is_none_or(|commands| self.sent < commands) {
-            return Some(self.command());
-        }
-        let end = self.script == Script::Five && !self.ended;
-        self.ended |= end;
-        end.then(|| Control::End(EndCall::default()))
-    }
-
-    fn command(&mut self) -> Control {
-        let command = script::command(self.sent);
-        self.sent += 1;
-        Control::Command(command)
     }
 }

@@ -2,15 +2,23 @@
 
 use crate::{
     cli::{Flags, Role},
-    hops::{self, Hop, Place},
+    hops::{self, Bridging, Hop, Place},
     job::Peer,
+    kind::{Behind, Kind},
     process::{self, Running},
+    starter,
 };
+use anyhow::Context;
 use serde::Serialize;
-use std::net::SocketAddr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 use tempfile::TempDir;
 
-/// What a row has a column for.
+/// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Subject {
@@ -24,10 +32,15 @@ pub(crate) enum Subject {
     Haproxy,
     /// agi-bridge before a tonic service.
     Bridge,
+    /// agi-bridge before another kind of service.
+    Kind(Kind),
+    /// Scripts that are started without a bridge.
+    Starter,
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 5] =
+    /// Those that a row of the first table has a column for.
+    pub(crate) const HOPS: [Self; 5] =
         [Self::Echo, Self::Tonic, Self::Direct, Self::Haproxy, Self::Bridge];
 
     pub(crate) fn name(self) -> &'static str {
@@ -37,6 +50,8 @@ impl Subject {
             Self::Direct => "direct",
             Self::Haproxy => "haproxy",
             Self::Bridge => "bridge",
+            Self::Kind(kind) => kind.name(),
+            Self::Starter => "fork+exec",
         }
     }
 
@@ -45,7 +60,8 @@ impl Subject {
         match self {
             Self::Echo => (Role::Load, Peer::Echo),
             Self::Tonic => (Role::GrpcLoad, Peer::Agi),
-            Self::Direct | Self::Haproxy | Self::Bridge => (Role::Load, Peer::Agi),
+            Self::Direct | Self::Haproxy | Self::Bridge | Self::Kind(_) => (Role::Load, Peer::Agi),
+            Self::Starter => (Role::Starter, Peer::Agi),
         }
     }
 }
@@ -57,15 +73,17 @@ pub(crate) struct World {
     echo: Server,
     fastagi: Server,
     service: Server,
-    haproxy: Option<Hop>,
-    bridge: Option<Hop>,
+    websocket: Server,
+    hops: BTreeMap<Subject, Hop>,
+    workers: BTreeMap<Subject, Running>,
+    script: PathBuf,
     folder: TempDir,
 }
 
 /// How it was asked for.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) bridge: Option<std::path::PathBuf>,
+    pub(crate) bridge: Option<PathBuf>,
     pub(crate) cpu: Option<usize>,
     pub(crate) cores: usize,
     pub(crate) descriptors: u64,
@@ -91,39 +109,65 @@ impl Settings {
 }
 
 impl World {
-    /// Starts everything.
-    pub(crate) async fn start(settings: Settings) -> anyhow::Result<Self> {
+    /// Starts everything that `subjects` need.
+    pub(crate) async fn start(
+        settings: Settings,
+        subjects: &BTreeSet<Subject>,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("agi-bridge-hop-").tempdir()?;
         let mut world = Self {
             echo: Server::start(Role::Echo, settings.cpu).await?,
             fastagi: Server::start(Role::Fastagi, settings.cpu).await?,
             service: Server::start(Role::GrpcService, settings.cpu).await?,
-            haproxy: None,
-            bridge: None,
+            websocket: Server::start(Role::WebsocketService, settings.cpu).await?,
+            hops: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            script: starter::write_script(folder.path())?,
             folder,
             settings,
         };
-        world.renew(Subject::Haproxy).await?;
-        world.renew(Subject::Bridge).await?;
+        for subject in subjects {
+            world.renew(*subject).await?;
+        }
         Ok(world)
     }
 
     /// Replaces a hop by a fresh process; others are left as they are.
     pub(crate) async fn renew(&mut self, subject: Subject) -> anyhow::Result<()> {
-        match subject {
-            Subject::Echo | Subject::Tonic | Subject::Direct => {}
-            Subject::Haproxy => {
-                stop(self.haproxy.take()).await;
-                self.haproxy = hops::start_haproxy(self.place(), self.fastagi.address).await?;
-            }
-            Subject::Bridge => {
-                stop(self.bridge.take()).await;
-                if let Some(program) = &self.settings.bridge {
-                    let hop = hops::start_bridge(self.place(), program, self.service.address).await;
-                    self.bridge = Some(hop?);
-                }
-            }
+        if let Some(worker) = self.workers.remove(&subject) {
+            worker.stop().await;
         }
+        if let Some(hop) = self.hops.remove(&subject) {
+            hop.running.stop().await;
+        }
+        let folder = self.folder.path().join(subject.name());
+        fs::create_dir_all(&folder)?;
+        let place = self.place(&folder);
+        let hop = match subject {
+            Subject::Echo | Subject::Tonic | Subject::Direct | Subject::Starter => None,
+            Subject::Haproxy => hops::start_haproxy(place, self.fastagi.address).await?,
+            Subject::Bridge => {
+                let service = format!("{{url: \"grpc://{}\"}}", self.service.address);
+                self.start_bridge(place, service, false).await?
+            }
+            Subject::Kind(kind) => {
+                let (websocket, fastagi) = (self.websocket.address, self.fastagi.address);
+                let behind = Behind { websocket, fastagi, script: &self.script };
+                let service = kind.service(&behind);
+                self.start_bridge(place, service, kind.worker().is_some()).await?
+            }
+        };
+        let Some(hop) = hop else { return Ok(()) };
+        if let Subject::Kind(kind) = subject
+            && let Some(role) = kind.worker()
+        {
+            let mut command = process::role(role, self.settings.cpu)?;
+            command.arg(hop.api.context("the bridge names no address for workers")?.to_string());
+            let mut worker = Running::start(command, true)?;
+            worker.ready().await?;
+            self.workers.insert(subject, worker);
+        }
+        self.hops.insert(subject, hop);
         Ok(())
     }
 
@@ -131,17 +175,35 @@ impl World {
     /// `None` when it is not there.
     pub(crate) fn target(&self, subject: Subject) -> Option<(SocketAddr, Vec<u32>)> {
         let alone = |server: &Server| Some((server.address, vec![server.running.pid()]));
-        let hop = |hop: &Option<Hop>, server: &Server| {
-            let hop = hop.as_ref()?;
-            Some((hop.address, vec![hop.running.pid(), server.running.pid()]))
+        let before = |behind: &Running| {
+            let hop = self.hops.get(&subject)?;
+            Some((hop.address, vec![hop.running.pid(), behind.pid()]))
         };
         match subject {
             Subject::Echo => alone(&self.echo),
             Subject::Tonic => alone(&self.service),
             Subject::Direct => alone(&self.fastagi),
-            Subject::Haproxy => hop(&self.haproxy, &self.fastagi),
-            Subject::Bridge => hop(&self.bridge, &self.service),
+            Subject::Haproxy | Subject::Kind(Kind::FastAgi) => before(&self.fastagi.running),
+            Subject::Bridge => before(&self.service.running),
+            Subject::Kind(Kind::WebSocketProto | Kind::WebSocketJson) => {
+                before(&self.websocket.running)
+            }
+            Subject::Kind(Kind::WorkerGrpc | Kind::WorkerWebSocket) => {
+                before(self.workers.get(&subject)?)
+            }
+            // Nobody stands behind for long: who does is its child.
+            Subject::Kind(Kind::Script) => {
+                let hop = self.hops.get(&subject)?;
+                Some((hop.address, vec![hop.running.pid()]))
+            }
+            // Watches itself, and has no use for an address.
+            Subject::Starter => Some((self.echo.address, Vec::new())),
         }
+    }
+
+    /// The script that is run without a bridge.
+    pub(crate) fn script(&self) -> &Path {
+        &self.script
     }
 
     /// The core that all of it stays on, if it does.
@@ -151,16 +213,32 @@ impl World {
 
     /// Ends everything.
     pub(crate) async fn stop(self) {
-        stop(self.haproxy).await;
-        stop(self.bridge).await;
-        for server in [self.echo, self.fastagi, self.service] {
+        // Workers first: one whose bridge is gone complains.
+        for worker in self.workers.into_values() {
+            worker.stop().await;
+        }
+        for hop in self.hops.into_values() {
+            hop.running.stop().await;
+        }
+        for server in [self.echo, self.fastagi, self.service, self.websocket] {
             server.running.stop().await;
         }
     }
 
-    fn place(&self) -> Place<'_> {
+    /// `None` where only floors are asked for.
+    async fn start_bridge(
+        &self,
+        place: Place<'_>,
+        service: String,
+        api: bool,
+    ) -> anyhow::Result<Option<Hop>> {
+        let Some(program) = &self.settings.bridge else { return Ok(None) };
+        hops::start_bridge(place, Bridging { program, service, api }).await.map(Some)
+    }
+
+    fn place<'a>(&self, folder: &'a Path) -> Place<'a> {
         Place {
-            folder: self.folder.path(),
+            folder,
             cpu: self.settings.cpu,
             cores: self.settings.cores,
             descriptors: self.settings.descriptors,
@@ -173,11 +251,5 @@ impl Server {
         let mut running = Running::start(process::role(role, cpu)?, true)?;
         let address = running.ready().await?.parse()?;
         Ok(Self { running, address })
-    }
-}
-
-async fn stop(hop: Option<Hop>) {
-    if let Some(hop) = hop {
-        hop.running.stop().await;
     }
 }
