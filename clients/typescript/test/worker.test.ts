@@ -1,0 +1,154 @@
+// A worker, with a bridge in the same process.
+import assert from "node:assert/strict";
+import { test } from "./test.js";
+import { status } from "@grpc/grpc-js";
+import { AgiBridgeError, type Handler, Worker, type WorkerOptions } from "../src/index.js";
+import { encode, ENDED, logged, STARTED, WorkerBridge } from "./bridge.js";
+
+async function working(
+  options: Partial<WorkerOptions>,
+  handler: Handler,
+  work: (bridge: WorkerBridge, worker: Worker, port: number) => Promise<void>,
+): Promise<void> {
+  const bridge = new WorkerBridge();
+  const port = await bridge.listen();
+  const worker = new Worker({ bridge: `127.0.0.1:${port}`, groups: ["sales"], logger: logged(), ...options }, handler);
+  try {
+    await work(bridge, worker, port);
+  } finally {
+    await worker.drain(0).catch(() => undefined);
+    bridge.close();
+  }
+}
+
+test("a worker registers with its name, groups, room and token, and takes an offered call", async () => {
+  const handler: Handler = async (call) => {
+    await call.answer();
+  };
+  const options = { token: "secret", workerId: "w1", maxCalls: 4, labels: { zone: "a" } };
+  await working(options, handler, async (bridge, worker) => {
+    await worker.start();
+    const registration = await bridge.registrations.next();
+    assert.deepEqual(registration.metadata.get("authorization"), ["Bearer secret"]);
+    assert.match(String(registration.metadata.get("user-agent")[0]), /^agi-bridge-typescript\/\d/);
+    const hello = await registration.reports.next();
+    assert.ok(hello.case === "hello");
+    const { workerId, groups, maxCalls, labels } = hello.value;
+    assert.deepEqual([workerId, groups, maxCalls, labels], ["w1", ["sales"], 4, { zone: "a" }]);
+
+    bridge.offer(registration.stream, { case: "call", value: { token: "offer-1" } });
+    const call = await bridge.taken.next();
+    assert.deepEqual(call.metadata.get("agibridge-offer-token"), ["offer-1"]);
+    assert.deepEqual(call.metadata.get("authorization"), ["Bearer secret"]);
+    call.stream.write(encode(STARTED));
+    const command = await call.controls.next();
+    assert.ok(!(command instanceof Error) && command.case === "command");
+    call.stream.write(encode({ case: "result", value: { id: 1, outcome: { case: "done", value: {} } } }));
+    const end = await call.controls.next();
+    assert.ok(!(end instanceof Error) && end.case === "end");
+    call.stream.write(encode(ENDED));
+    call.stream.end();
+  });
+});
+
+test("offers above max_calls are declined", async () => {
+  const handler: Handler = (call) => call.waitFor("ended");
+  await working({ maxCalls: 1 }, handler, async (bridge, worker) => {
+    await worker.start();
+    const { stream, reports } = await bridge.registrations.next();
+    await reports.next();
+    bridge.offer(stream, { case: "call", value: { token: "1" } });
+    bridge.offer(stream, { case: "call", value: { token: "2" } });
+    const declined = await reports.next();
+    assert.ok(declined.case === "declined");
+    assert.equal(declined.value.token, "2");
+    const call = await bridge.taken.next();
+    call.stream.end();
+  });
+});
+
+test("a handler that throws breaks its stream, so that another worker takes the call", async () => {
+  const handler: Handler = () => {
+    throw new TypeError("oh dear");
+  };
+  await working({}, handler, async (bridge, worker) => {
+    await worker.start();
+    const { stream } = await bridge.registrations.next();
+    bridge.offer(stream, { case: "call", value: { token: "1" } });
+    const call = await bridge.taken.next();
+    call.stream.write(encode(STARTED));
+    assert.ok((await call.controls.next()) instanceof Error, "a message that is none");
+    call.stream.emit("error", { code: status.INTERNAL });
+  });
+});
+
+for (const [code, advice] of [
+  [status.UNAUTHENTICATED, /set `token`/],
+  [status.PERMISSION_DENIED, /permit the groups sales/],
+  [status.ALREADY_EXISTS, /set `workerId`/],
+] as const) {
+  test(`a worker that is refused with ${status[code]} ends with an error that says what to do`, async () => {
+    await working(
+      {},
+      () => undefined,
+      async (bridge, worker) => {
+        bridge.refusal = { code, details: "no" };
+        await worker.start().catch(() => undefined);
+        await assert.rejects(worker.stopped, (error) => error instanceof AgiBridgeError && advice.test(error.message));
+      },
+    );
+  });
+}
+
+test("a worker connects again when a bridge goes away, and calls go on", async () => {
+  const handler: Handler = (call) => call.waitFor("ended");
+  await working({}, handler, async (bridge, worker) => {
+    await worker.start();
+    const first = await bridge.registrations.next();
+    bridge.offer(first.stream, { case: "call", value: { token: "1" } });
+    const call = await bridge.taken.next();
+    call.stream.write(encode(STARTED));
+    first.stream.emit("error", { code: status.UNAVAILABLE, details: "the bridge is draining" });
+    await bridge.registrations.next();
+    assert.equal(worker.calls, 1);
+    call.stream.write(encode(ENDED));
+    call.stream.end();
+  });
+});
+
+test("a worker registers at each address of a list", async () => {
+  const [one, two] = [new WorkerBridge(), new WorkerBridge()];
+  const bridge = [`127.0.0.1:${await one.listen()}`, `127.0.0.1:${await two.listen()}`];
+  const worker = new Worker({ bridge, groups: ["sales"], logger: logged() }, () => undefined);
+  await worker.start();
+  await Promise.all([one.registrations.next(), two.registrations.next()]);
+  await worker.drain(0);
+  one.close();
+  two.close();
+});
+
+test("a drain says so to the bridge, declines offers, lets calls finish, and withdraws", async () => {
+  const handler: Handler = (call) => call.waitFor("ended");
+  await working({}, handler, async (bridge, worker) => {
+    await worker.start();
+    const { stream, reports } = await bridge.registrations.next();
+    await reports.next();
+    bridge.offer(stream, { case: "call", value: { token: "1" } });
+    const call = await bridge.taken.next();
+    call.stream.write(encode(STARTED));
+    const stopped = worker.drain();
+    const draining = await reports.next();
+    assert.ok(draining.case === "status" && draining.value.draining);
+    bridge.offer(stream, { case: "call", value: { token: "2" } });
+    assert.equal((await reports.next()).case, "declined");
+    call.stream.write(encode(ENDED));
+    call.stream.end();
+    await stopped;
+  });
+});
+
+test("an address without a port is an error that says how to write it", async () => {
+  const worker = new Worker({ bridge: "bridge", groups: ["sales"], logger: logged() }, () => undefined);
+  await worker.start().catch(() => undefined);
+  await assert.rejects(worker.stopped, /host:port/);
+});
