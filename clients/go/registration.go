@@ -1,0 +1,277 @@
+// One registration of a worker at one bridge, and the calls that come by it.
+
+package agibridge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	pb "github.com/agi-bridge/agi-bridge/clients/go/internal/agibridgev1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// linger is what a stream that is going to be cancelled is given to write what was sent before.
+const linger = 100 * time.Millisecond
+
+// keep registers at an address, again and again.
+func (w *worker) keep(ctx context.Context, l *link) {
+	pause := pauseMin
+	for {
+		registered, err := w.register(ctx, l)
+		if registered {
+			pause = pauseMin
+		}
+		if ctx.Err() != nil || w.stops() {
+			return
+		}
+		text := status.Convert(err).Message()
+		switch status.Code(err) {
+		case codes.Unauthenticated:
+			w.fail(w.advice(l.address, text, "give the Token, or the certificate, of the bridge's `api.workers`"))
+			return
+		case codes.PermissionDenied:
+			w.fail(w.advice(l.address, text, "permit the group to this token or certificate in the bridge's `api.workers`"))
+			return
+		case codes.AlreadyExists:
+			w.fail(w.advice(l.address, text, "another worker has this name: choose another WorkerID"))
+			return
+		case codes.InvalidArgument:
+			w.fail(w.advice(l.address, text, "correct groups, WorkerID or Labels"))
+			return
+		case codes.Unimplemented:
+			w.fail(w.advice(l.address, text, "is this the address of a bridge's `api.listen`?"))
+			return
+		case codes.Aborted:
+			// Two addresses may be one bridge, and the other one has the registration: that is known in a moment.
+			if !w.sleep(ctx, time.Second) {
+				return
+			}
+			if !w.elsewhere(l) {
+				w.fail(w.advice(l.address, text, "another worker has registered by the same name: give each its own WorkerID"))
+				return
+			}
+			w.log.Debug("agibridge: another address leads to the same bridge", "address", l.address)
+			for w.elsewhere(l) {
+				if !w.sleep(ctx, lookupEvery) {
+					return
+				}
+			}
+			continue
+		}
+		w.log.Warn("agibridge: not registered; trying again", "address", l.address, "error", err)
+		if !w.sleep(ctx, jittered(pause)) {
+			return
+		}
+		pause = longer(pause)
+	}
+}
+
+func (w *worker) stops() bool {
+	select {
+	case <-w.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// elsewhere tells whether this worker is registered at the same bridge by another address.
+func (w *worker) elsewhere(l *link) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, other := range w.links {
+		if other != l && other.live && other.bridge == l.bridge {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *worker) note(l *link, live bool, bridge string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l.live = live
+	if live {
+		l.bridge = bridge
+	}
+}
+
+func (w *worker) dial(l *link) (*grpc.ClientConn, error) {
+	options := []grpc.DialOption{
+		grpc.WithUserAgent("agi-bridge-go/" + Version),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageMax), grpc.MaxCallSendMsgSize(messageMax)),
+		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
+	}
+	shown := insecure.NewCredentials()
+	named := true
+	if w.tls != nil {
+		config := w.tls.Clone()
+		if config.MinVersion == 0 {
+			config.MinVersion = tls.VersionTLS12
+		}
+		shown, named = credentials.NewTLS(config), config.ServerName == ""
+	}
+	options = append(options, grpc.WithTransportCredentials(shown))
+	if named {
+		options = append(options, grpc.WithAuthority(l.authority))
+	}
+	return grpc.NewClient("passthrough:///"+l.address, options...)
+}
+
+func (w *worker) metadata(ctx context.Context, pairs ...string) context.Context {
+	if w.token != "" {
+		pairs = append(pairs, "authorization", "Bearer "+w.token)
+	}
+	return metadata.AppendToOutgoingContext(ctx, pairs...)
+}
+
+// register is registered until the error. The connection stays for as long as it has calls.
+func (w *worker) register(ctx context.Context, l *link) (registered bool, err error) {
+	connection, err := w.dial(l)
+	if err != nil {
+		return false, err
+	}
+	var calls sync.WaitGroup
+	defer func() {
+		go func() {
+			calls.Wait()
+			_ = connection.Close()
+		}()
+	}()
+	// The stream outlives ctx for a moment, to be closed in order.
+	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	client := pb.NewWorkerServiceClient(connection)
+	stream, err := client.Register(w.metadata(streamCtx))
+	if err != nil {
+		return false, err
+	}
+	r := &registration{worker: w, client: client, stream: stream, calls: &calls}
+	hello := &pb.WorkerHello{WorkerId: w.workerID, Groups: w.groups, MaxCalls: w.helloCalls(), Labels: w.labels}
+	r.report(&pb.WorkerReport{Report: &pb.WorkerReport_Hello{Hello: hello}})
+
+	over := make(chan struct{})
+	defer close(over)
+	go r.closeInOrder(ctx, over, cancel)
+	defer w.note(l, false, "")
+	for {
+		offer, err := stream.Recv()
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the bridge closed the registration")
+			}
+			return registered, err
+		}
+		switch it := offer.GetOffer().(type) {
+		case *pb.WorkerOffer_Registered:
+			registered = true
+			bridge := it.Registered.GetBridgeId()
+			w.note(l, true, bridge)
+			w.log.Info("agibridge: registered", "bridge", bridge, "address", l.address, "groups", w.groups)
+			if w.onRegistered != nil {
+				w.onRegistered(bridge, l.address)
+			}
+		case *pb.WorkerOffer_Call:
+			r.offered(it.Call)
+		default:
+			// A withdrawn offer is found out by taking it; others are of a newer contract.
+		}
+	}
+}
+
+type registration struct {
+	worker *worker
+	client pb.WorkerServiceClient
+	calls  *sync.WaitGroup
+
+	mu     sync.Mutex // of Send
+	stream grpc.BidiStreamingClient[pb.WorkerReport, pb.WorkerOffer]
+}
+
+// report says something to the bridge. That it cannot be said, the reader learns too.
+func (r *registration) report(report *pb.WorkerReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = r.stream.Send(report)
+}
+
+// closeInOrder tells the bridge that the worker drains, and, when ctx ends, that it leaves.
+func (r *registration) closeInOrder(ctx context.Context, over <-chan struct{}, cancel context.CancelFunc) {
+	select {
+	case <-over:
+		return
+	case <-r.worker.stopping:
+		r.report(&pb.WorkerReport{Report: &pb.WorkerReport_Status{Status: &pb.WorkerStatus{Draining: true}}})
+	case <-ctx.Done():
+	}
+	select {
+	case <-over:
+		return
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	_ = r.stream.CloseSend()
+	r.mu.Unlock()
+	select {
+	case <-over:
+	case <-time.After(closeTimeout):
+		cancel()
+	}
+}
+
+func (r *registration) offered(offer *pb.CallOffer) {
+	w := r.worker
+	m := newMachine(w.log)
+	if err := w.roster.add(m); err != nil {
+		declined := &pb.OfferDeclined{Token: offer.GetToken(), Reason: err.Error()}
+		r.report(&pb.WorkerReport{Report: &pb.WorkerReport_Declined{Declined: declined}})
+		return
+	}
+	r.calls.Go(func() {
+		defer w.roster.leave(m)
+		w.take(r.client, m, offer)
+	})
+}
+
+// take drives one call that was offered.
+func (w *worker) take(client pb.WorkerServiceClient, m *machine, offer *pb.CallOffer) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stream, err := client.TakeCall(w.metadata(ctx, "agibridge-offer-token", offer.GetToken()))
+	if err != nil {
+		w.roster.leave(m)
+		w.log.Warn("agibridge: an offered call could not be taken", "call_id", offer.GetCallId(), "error", err)
+		return
+	}
+	told, err := stream.Header()
+	if err != nil {
+		// Recv gives the error again, and the machine takes it.
+		w.log.Debug("agibridge: an offered call was not there any more", "call_id", offer.GetCallId(), "error", err)
+	}
+	handlerCtx := traceParent.Extract(ctx, metadataCarrier(told))
+	how := w.driver.drive(handlerCtx, m, stream, func() { w.roster.leave(m) })
+	if how.code != codes.OK {
+		// A client has no status to end with: its stream is cancelled.
+		w.log.Debug("agibridge: giving the call up", "call_id", offer.GetCallId(), "status", fmt.Sprint(how.code), "reason", how.text)
+		time.Sleep(linger)
+		return
+	}
+	_ = stream.CloseSend()
+	select {
+	case <-stream.Context().Done():
+	case <-time.After(flushTimeout):
+	}
+}
