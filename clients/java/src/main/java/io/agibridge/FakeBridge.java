@@ -1,0 +1,162 @@
+package io.agibridge;
+
+import io.agibridge.internal.v1.CallControl;
+import io.agibridge.internal.v1.CallEnded;
+import io.agibridge.internal.v1.CallEvent;
+import io.agibridge.internal.v1.Command;
+import io.agibridge.internal.v1.Command.CommandCase;
+import io.agibridge.internal.v1.CommandProgress;
+import io.agibridge.internal.v1.CommandResult;
+import io.agibridge.internal.v1.Hangup;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.Set;
+
+/** The bridge of a {@link FakeCall}: answers each command at once, from the script. */
+final class FakeBridge implements Transport {
+  private static final Set<CommandCase> DEAD_CHANNEL_PERMITS =
+      EnumSet.of(
+          CommandCase.NOOP,
+          CommandCase.VERBOSE,
+          CommandCase.GET_VARIABLE,
+          CommandCase.GET_FULL_VARIABLE,
+          CommandCase.SET_VARIABLE,
+          CommandCase.DATABASE_GET,
+          CommandCase.DATABASE_PUT,
+          CommandCase.DATABASE_DEL,
+          CommandCase.DATABASE_DEL_TREE,
+          CommandCase.EXEC,
+          CommandCase.ASYNC_AGI_BREAK,
+          CommandCase.SPEECH_DESTROY,
+          CommandCase.SPEECH_UNLOAD_GRAMMAR);
+
+  final List<SentCommand> commands = new ArrayList<>();
+  final List<byte[]> checkpoints = new ArrayList<>();
+  final Map<String, String> variables = new HashMap<>();
+  CallControl last;
+  Close close;
+  String closeDetail = "";
+
+  private final FakeCall.Builder script;
+  private final Map<String, Queue<CommandResult>> results = new HashMap<>();
+  private CallRun run;
+  private boolean hungUp;
+  private boolean failed;
+
+  FakeBridge(FakeCall.Builder script) {
+    this.script = script;
+    this.variables.putAll(script.variables);
+    script.results.forEach((name, queue) -> results.put(name, new ArrayDeque<>(queue)));
+    this.hungUp = script.started.getResumption().getHungUp();
+  }
+
+  void start(CallRun started) {
+    run = started;
+    event(CallEvent.newBuilder().setStarted(script.started));
+    run.streamClosed("the fake bridge ended the stream without `ended`");
+  }
+
+  @Override
+  public boolean isReady() {
+    return true;
+  }
+
+  @Override
+  public void send(CallControl control) {
+    switch (control.getControlCase()) {
+      case COMMAND -> command(control.getCommand());
+      case CHECKPOINT -> checkpoints.add(control.getCheckpoint().getState().toByteArray());
+      case END -> {
+        last = control;
+        variables.putAll(control.getEnd().getVariablesMap());
+        ended(hungUp ? CallEnded.Reason.REASON_HANGUP : CallEnded.Reason.REASON_SERVICE);
+      }
+      case HANDOFF -> {
+        last = control;
+        ended(CallEnded.Reason.REASON_HANDOFF);
+      }
+      // What is sent was answered at once, so there is nothing to take back.
+      case CANCEL, HEARTBEAT, CONTROL_NOT_SET -> {}
+    }
+  }
+
+  @Override
+  public void close(Close how, String detail) {
+    close = how;
+    closeDetail = detail;
+  }
+
+  private void command(Command command) {
+    SentCommand sent = SentCommand.of(command);
+    commands.add(sent);
+    if (sent.name().equals(script.loseAt)) {
+      run.streamClosed("the script lost the stream");
+      return;
+    }
+    boolean hangsUpNow =
+        !hungUp && (sent.name().equals(script.hangUpAt) || commands.size() > script.hangUpAfter);
+    if (hangsUpNow) {
+      hangUp();
+    }
+    for (String text : script.progress.getOrDefault(sent.name(), List.of())) {
+      event(
+          CallEvent.newBuilder()
+              .setProgress(CommandProgress.newBuilder().setId(command.getId()).setText(text)));
+    }
+    CommandResult.Builder result = result(command, sent);
+    failed = result.hasError();
+    event(CallEvent.newBuilder().setResult(result.setId(command.getId()).setHungUp(hungUp)));
+    if (!hungUp && command.hasHangUp() && command.getHangUp().getChannel().isEmpty()) {
+      hangUp();
+    }
+  }
+
+  private CommandResult.Builder result(Command command, SentCommand sent) {
+    CommandCase kind = command.getCommandCase();
+    if (command.getRequiresSuccess() && failed) {
+      return FakeResults.error(ErrorCode.SKIPPED, "the command before it failed");
+    }
+    if (hungUp && !DEAD_CHANNEL_PERMITS.contains(kind)) {
+      return FakeResults.error(ErrorCode.HUNG_UP, "");
+    }
+    Queue<CommandResult> scripted = results.get(sent.name());
+    if (scripted != null && !scripted.isEmpty()) {
+      return scripted.remove().toBuilder();
+    }
+    if (command.hasSetVariable()) {
+      variables.put(command.getSetVariable().getName(), command.getSetVariable().getValue());
+    } else if (command.hasGetVariable()) {
+      return FakeResults.of(
+          kind, Optional.ofNullable(variables.get(command.getGetVariable().getName())));
+    } else if (command.hasExec() && hungUp) {
+      return FakeResults.of(kind, -1);
+    }
+    return FakeResults.success(kind);
+  }
+
+  private void hangUp() {
+    hungUp = true;
+    event(
+        CallEvent.newBuilder()
+            .setHangup(
+                Hangup.newBuilder()
+                    .setSource(Hangup.Source.SOURCE_SIGNAL)
+                    .setGrace(Protos.duration(script.grace))));
+  }
+
+  private void ended(CallEnded.Reason reason) {
+    event(
+        CallEvent.newBuilder()
+            .setEnded(CallEnded.newBuilder().setReason(reason).setCommands(commands.size())));
+  }
+
+  private void event(CallEvent.Builder event) {
+    run.machine.event(event.build());
+  }
+}
