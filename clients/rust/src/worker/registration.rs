@@ -1,0 +1,345 @@
+//! A worker's registration at one address, kept up over reconnects, and the calls that are taken by it.
+
+use super::Shared;
+use crate::{
+    drain::{Place, Stage},
+    machine::{Close, Machine},
+    proto::{
+        CallControl, CallOffer, OfferDeclined, WorkerHello, WorkerReport, WorkerStatus,
+        worker_offer::Offer, worker_report::Report, worker_service_client::WorkerServiceClient,
+    },
+    server::{ServeError, reason},
+    session,
+};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
+use std::{collections::HashSet, future, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{
+    CancellationHandle, Code, Request, Status,
+    metadata::{AsciiMetadataValue, MetadataValue},
+    transport::{Channel, Endpoint},
+};
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long the bridge may take to answer a `TakeCall`.
+const TAKE: Duration = Duration::from_secs(10);
+const PING: Duration = Duration::from_secs(20);
+const PONG: Duration = Duration::from_secs(10);
+const PAUSE_LEAST: Duration = Duration::from_millis(100);
+const PAUSE_MOST: Duration = Duration::from_secs(10);
+/// How long to leave a bridge alone that is registered with by another address.
+const STANDBY: Duration = Duration::from_secs(30);
+const WINDOW: u32 = 1 << 20;
+/// Reports that wait to be sent. An offer that cannot be declined at once waits for room.
+const REPORTS: usize = 16;
+const USER_AGENT: &str = concat!("agi-bridge-rust/", env!("CARGO_PKG_VERSION"));
+
+pub(super) struct Registration {
+    pub(super) shared: Arc<Shared>,
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+    /// The addresses that the names have now.
+    pub(super) current: watch::Receiver<HashSet<SocketAddr>>,
+    /// True once the worker is done.
+    pub(super) closing: watch::Receiver<bool>,
+}
+
+/// How a registration came to its end.
+enum Over {
+    /// Dial again.
+    Lost(String),
+    /// By another address of the same bridge.
+    Elsewhere,
+    Refused(ServeError),
+    Closed,
+}
+
+impl Registration {
+    /// Keeps it up until the worker is done, the address is gone, or the bridge refuses it for good.
+    pub(super) async fn run(mut self) -> Option<ServeError> {
+        let mut pause = PAUSE_LEAST;
+        loop {
+            let mut bridge = None;
+            let over = self.once(&mut bridge).await;
+            self.shared.registered(self.address, None);
+            if bridge.is_some() {
+                pause = PAUSE_LEAST;
+            }
+            match over {
+                Over::Closed => return None,
+                Over::Refused(error) => return Some(error),
+                Over::Elsewhere => {
+                    tracing::info!(address = %self.address, "this bridge is registered with by another address");
+                    self.sleep(STANDBY).await;
+                }
+                Over::Lost(why) => {
+                    tracing::warn!(address = %self.address, "no registration with the bridge: {why}; it is dialled again");
+                    self.sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+                    pause = PAUSE_MOST.min(pause * 2);
+                }
+            }
+            let leave = self.shared.stopper.stage() > Stage::Serving;
+            if leave || *self.closing.borrow() || !self.current.borrow().contains(&self.address) {
+                return None;
+            }
+        }
+    }
+
+    /// Pauses, unless the worker stops.
+    async fn sleep(&self, time: Duration) {
+        tokio::select! {
+            () = sleep(time) => {}
+            () = self.shared.stopper.reached(Stage::Draining) => {}
+        }
+    }
+
+    async fn once(&mut self, bridge: &mut Option<String>) -> Over {
+        let endpoint = match self.endpoint() {
+            Ok(endpoint) => endpoint,
+            Err(error) => return Over::Refused(error),
+        };
+        let channel = match endpoint.connect().await {
+            Ok(channel) => channel,
+            Err(error) => return Over::Lost(crate::handler::chain(&error.into())),
+        };
+        let mut client = WorkerServiceClient::new(channel);
+        let (reports, reported) = mpsc::channel(REPORTS);
+        let hello = WorkerHello {
+            worker_id: self.shared.worker_id.clone(),
+            groups: self.shared.groups.clone(),
+            max_calls: u32::try_from(self.shared.max_calls).unwrap_or(u32::MAX),
+            labels: self.shared.labels.clone(),
+        };
+        let hello = WorkerReport { report: Some(Report::Hello(hello)) };
+        let outgoing = stream::iter([hello]).chain(ReceiverStream::new(reported));
+        let request = match self.request(outgoing) {
+            Ok(request) => request,
+            Err(error) => return Over::Refused(error),
+        };
+        let mut offers = match client.register(request).await {
+            Ok(response) => response.into_inner(),
+            Err(status) => return self.over(&status, None),
+        };
+
+        let mut told = self.shared.stopper.stage() > Stage::Serving;
+        let mut reports = Some(reports);
+        loop {
+            let draining = self.shared.stopper.reached(Stage::Draining);
+            let closing = async {
+                let _open = self.closing.wait_for(|it| *it).await;
+            };
+            let offer = tokio::select! {
+                offer = offers.message() => offer,
+                () = draining, if !told => {
+                    told = true;
+                    let status = WorkerStatus { draining: true, load: 0.0 };
+                    report(reports.as_ref(), Report::Status(status)).await;
+                    continue;
+                }
+                () = closing, if reports.is_some() => {
+                    // Half-closed: the bridge closes its side.
+                    reports = None;
+                    continue;
+                }
+            };
+            match offer.map(|it| it.and_then(|it| it.offer)) {
+                Ok(Some(Offer::Registered(it))) => {
+                    tracing::info!(bridge = %it.bridge_id, address = %self.address, "registered");
+                    self.shared.registered(self.address, Some(&it.bridge_id));
+                    if let Some(told) = &self.shared.on_registered {
+                        told(&it.bridge_id);
+                    }
+                    *bridge = Some(it.bridge_id);
+                }
+                Ok(Some(Offer::Call(offer))) => {
+                    if let Err(why) = self.take(&client, &offer) {
+                        let declined = OfferDeclined { token: offer.token, reason: why.to_owned() };
+                        report(reports.as_ref(), Report::Declined(declined)).await;
+                    }
+                }
+                // What becomes of a withdrawn offer, taking it tells.
+                Ok(Some(Offer::Withdrawn(_))) => {}
+                Ok(None) if reports.is_none() => return Over::Closed,
+                Ok(None) => return Over::Lost("the bridge closed the registration".to_owned()),
+                Err(_) if reports.is_none() => return Over::Closed,
+                Err(status) => return self.over(&status, bridge.as_deref()),
+            }
+        }
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, ServeError> {
+        let scheme = if self.encrypted() { "https" } else { "http" };
+        let setting = |error: &dyn std::fmt::Display| {
+            ServeError::Setting(format!("the bridge {} cannot be dialled: {error}", self.name))
+        };
+        let origin =
+            format!("{scheme}://{}", self.name).parse().map_err(|error| setting(&error))?;
+        let endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.address))?
+            .origin(origin)
+            .user_agent(USER_AGENT)?
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .http2_keep_alive_interval(PING)
+            .keep_alive_timeout(PONG)
+            .keep_alive_while_idle(true);
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.shared.tls {
+            return Ok(endpoint.tls_config(tls.to_config(host(&self.name)))?);
+        }
+        Ok(endpoint)
+    }
+
+    #[cfg(feature = "tls")]
+    fn encrypted(&self) -> bool {
+        self.shared.tls.is_some()
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "the other one asks the worker")]
+    fn encrypted(&self) -> bool {
+        false
+    }
+
+    fn request<T>(&self, stream: T) -> Result<Request<T>, ServeError> {
+        let mut request = Request::new(stream);
+        if let Some(token) = &self.shared.token {
+            let shown: AsciiMetadataValue = format!("Bearer {token}").parse().map_err(|_| {
+                ServeError::Setting("the token has characters that no header can have".to_owned())
+            })?;
+            request.metadata_mut().insert("authorization", shown);
+        }
+        Ok(request)
+    }
+
+    /// What the bridge's status means.
+    fn over(&self, status: &Status, bridge: Option<&str>) -> Over {
+        let advice = match status.code() {
+            Code::Unauthenticated => "set `token` to one that stands in the bridge's `api.workers`",
+            Code::PermissionDenied => {
+                "have the bridge's `api.workers` permit these groups to this token"
+            }
+            Code::AlreadyExists => "another worker has this name: give each its own `worker_id`",
+            Code::InvalidArgument => "correct `worker_id`, `group` or `label`",
+            Code::Unimplemented => {
+                "this is not the API of a bridge: use the address of `api.listen`"
+            }
+            Code::Aborted => {
+                let elsewhere = bridge.is_some_and(|it| self.shared.elsewhere(it, self.address));
+                if elsewhere {
+                    return Over::Elsewhere;
+                }
+                return Over::Lost(format!(
+                    "a worker with the same `worker_id` registered: {}",
+                    reason(status)
+                ));
+            }
+            Code::Ok
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::NotFound
+            | Code::ResourceExhausted
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss => return Over::Lost(reason(status)),
+        };
+        Over::Refused(ServeError::Refused {
+            address: self.address.to_string(),
+            reason: format!("{:?}: {}", status.code(), status.message()),
+            advice,
+        })
+    }
+
+    /// Takes a call, or says why not.
+    fn take(
+        &self,
+        client: &WorkerServiceClient<Channel>,
+        offer: &CallOffer,
+    ) -> Result<(), &'static str> {
+        if self.shared.stopper.stage() > Stage::Serving {
+            return Err("this worker is draining");
+        }
+        let machine = Machine::new();
+        let Some(place) = self.shared.calls.enter(&machine, Some(self.shared.max_calls)) else {
+            return Err("this worker has as many calls as it takes");
+        };
+        let token = MetadataValue::try_from(&offer.token).map_err(|_| "the token is no header")?;
+        let mut request = self.request(()).map_err(|_| "the worker's own token is no header")?;
+        request.metadata_mut().insert("agibridge-offer-token", token);
+        let cancel = request.cancellation_handle();
+        let request = request.map(|()| controls(Arc::clone(&machine), cancel));
+        tokio::spawn(drive(Arc::clone(&self.shared), client.clone(), request, machine, place));
+        Ok(())
+    }
+}
+
+async fn report(reports: Option<&mpsc::Sender<WorkerReport>>, report: Report) {
+    if let Some(reports) = reports {
+        // It fails when the stream is over, which its other side tells.
+        let _over = reports.send(WorkerReport { report: Some(report) }).await;
+    }
+}
+
+/// How long the connection has for what was sent before a stream is reset: a reset overtakes it.
+const BEFORE_RESET: Duration = Duration::from_millis(100);
+
+/// The controls of a call that was taken. A stream that shall not count as done is reset: to end it would say so.
+fn controls(
+    machine: Arc<Machine>,
+    cancel: CancellationHandle,
+) -> impl Stream<Item = CallControl> + Send + 'static {
+    let mut cancel = Some(cancel);
+    session::controls(machine).filter_map(move |control| match control {
+        Ok(control) => future::ready(Some(control)).left_future(),
+        Err(Close::Done) => future::ready(None).left_future(),
+        Err(Close::Failed(_) | Close::Released(_)) => {
+            let cancel = cancel.take();
+            let reset = async move {
+                sleep(BEFORE_RESET).await;
+                if let Some(cancel) = cancel {
+                    cancel.cancel();
+                }
+                future::pending().await
+            };
+            reset.right_future()
+        }
+    })
+}
+
+/// Drives one call that was offered.
+async fn drive(
+    shared: Arc<Shared>,
+    mut client: WorkerServiceClient<Channel>,
+    request: Request<impl Stream<Item = CallControl> + Send + 'static>,
+    machine: Arc<Machine>,
+    place: Place,
+) {
+    let response = match timeout(TAKE, client.take_call(request)).await {
+        Ok(Ok(response)) => response,
+        // The caller is gone, or it was too late.
+        Ok(Err(status)) => {
+            return tracing::debug!("an offer could not be taken: {}", reason(&status));
+        }
+        Err(_) => return tracing::warn!("an offer could not be taken: the bridge does not answer"),
+    };
+    let (metadata, events, _) = response.into_parts();
+    let events = events.map(|event| event.map_err(|it| reason(&it)));
+    session::run(machine, Arc::clone(&shared.handler), events, Some(metadata), shared.cleanup)
+        .await;
+    drop(place);
+}
+
+/// The host of `host:port`, for the certificate's name.
+#[cfg(feature = "tls")]
+fn host(name: &str) -> &str {
+    let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
+}
