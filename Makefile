@@ -16,6 +16,9 @@ DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
 
+# The client libraries; each keeps what it fetches and builds in a folder of its own.
+LANGUAGES := python typescript go java rust
+
 .PHONY: help
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,18 +28,26 @@ demo: ## a whole call on the terminal: bridge, service and simulated caller
 	$(CARGO) run --quiet -- demo
 
 .PHONY: test
-test: ## all tests, those with a real Asterisk included (Debian, root)
-	@scripts/check-lab-host.sh
+test: ## all tests: the bridge, the five client libraries, a real Asterisk (Debian, root)
+	@scripts/check-test-host.sh
 	$(MAKE) lab
-	$(CARGO) test --workspace --features lab
+	$(MAKE) clients
+	$(CARGO) test --workspace --features lab,clients
 
 .PHONY: lab
 lab: ## a real Asterisk for the tests, in a cached folder (Debian, root)
-	@scripts/check-lab-host.sh
+	@scripts/check-test-host.sh
 	tests/asterisk/setup.sh
 
+.PHONY: clients
+clients: $(LANGUAGES:%=client-%) ## the client libraries: their tests, their packages, the programs that tests drive
+
+.PHONY: $(LANGUAGES:%=client-%)
+$(LANGUAGES:%=client-%): client-%:
+	$(MAKE) -C clients/$* test programs
+
 .PHONY: bench
-bench: ## ratios against the floors (BENCH_ARGS=--json for machines)
+bench: clients-bench ## ratios against the floors (BENCH_ARGS=--json for machines)
 	$(CARGO) bench --bench hop -- $(BENCH_ARGS)
 
 .PHONY: fuzz
@@ -44,7 +55,21 @@ fuzz: ## what reads strangers' bytes, FUZZ_SECONDS each (30); nightly Rust and c
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: check
-check: fmt clippy doc proto deny ## everything that reads the code without running it
+check: fmt clippy doc proto deny check-clients ## everything that reads the code without running it
+
+.PHONY: clients-bench
+clients-bench: $(LANGUAGES:%=bench-%) ## the programs of other languages that `make bench` measures
+
+.PHONY: $(LANGUAGES:%=bench-%)
+$(LANGUAGES:%=bench-%): bench-%:
+	$(MAKE) -C clients/$* bench
+
+.PHONY: check-clients
+check-clients: $(LANGUAGES:%=check-%) ## format, lints, types and stubs of the client libraries
+
+.PHONY: $(LANGUAGES:%=check-%)
+$(LANGUAGES:%=check-%): check-%:
+	$(MAKE) -C clients/$* check
 
 .PHONY: fmt
 fmt: ## formatting

@@ -3,6 +3,8 @@
 //! One Asterisk serves all of them, and they run at the same time. That it has nothing to complain of, and no channel
 //! left, is looked at once all are done: so this is a runner of its own, and not libtest. Arguments are parts of names.
 
+#[cfg(feature = "clients")]
+mod clients;
 mod fastagi;
 mod ladder;
 mod loss;
@@ -45,6 +47,8 @@ async fn run() -> ExitCode {
     python::prepare(&mut dialplan);
     node::prepare(&mut dialplan);
     worker::prepare(&mut dialplan);
+    #[cfg(feature = "clients")]
+    clients::prepare(&mut dialplan);
     fastagi::prepare(&mut dialplan);
     scripts::prepare(&mut dialplan);
     ladder::prepare(&mut dialplan);
@@ -59,6 +63,8 @@ async fn run() -> ExitCode {
     python::add(&mut runner, &asterisk);
     node::add(&mut runner, &asterisk);
     worker::add(&mut runner, &asterisk);
+    #[cfg(feature = "clients")]
+    clients::add(&mut runner, &asterisk);
     fastagi::add(&mut runner, &asterisk);
     scripts::add(&mut runner, &asterisk);
     ladder::add(&mut runner, &asterisk);

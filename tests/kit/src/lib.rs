@@ -4,6 +4,7 @@
 pub mod ami;
 pub mod asterisk;
 pub mod bridge;
+pub mod clients;
 pub mod fastagi;
 pub mod play;
 pub mod program;

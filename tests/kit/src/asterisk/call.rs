@@ -42,6 +42,7 @@ pub struct CallSpec {
 /// A call that was begun.
 #[derive(Debug)]
 pub struct Call {
+    id: String,
     near: String,
     far: String,
     ami: Ami,
@@ -162,12 +163,17 @@ impl Call {
             .unwrap_or_else(|_| panic!("Asterisk made no channels for call {id}"))
             .map(|state| (state.near.clone(), state.far.clone()))
             .expect("the watcher lives as long as the call");
-        Self { near, far, ami, state, watcher, cued: 0 }
+        Self { id: near_id, near, far, ami, state, watcher, cued: 0 }
     }
 
     /// The name of the channel that runs AGI().
     pub fn channel(&self) -> &str {
         &self.near
+    }
+
+    /// The unique id of that channel.
+    pub fn unique_id(&self) -> &str {
+        &self.id
     }
 
     /// What is known now.
