@@ -20,7 +20,8 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) quick: bool,
     /// Only rows whose name begins with this; may be given several times. `kind` stands for all rows that hold another
-    /// kind of service against gRPC, `kind-ws`, `kind-worker`, `kind-agi` and `kind-exec` for some of them.
+    /// kind of service against gRPC, `kind-ws`, `kind-worker`, `kind-agi` and `kind-exec` for some of them; `client` for all
+    /// rows of client libraries, `client-go` for those of one.
     #[arg(long, value_name = "ROW")]
     pub(crate) only: Vec<String>,
     /// Another agi-bridge than the one just built.

@@ -7,6 +7,7 @@ use crate::{
 };
 use anyhow::Context;
 use std::{
+    env,
     ffi::OsStr,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -116,6 +117,11 @@ fn start(
     // A file, and no pipe: reading what it says must not take time from it.
     let file = File::create(log)?;
     let mut command: Command = process::role(Role::Exec, place.cpu)?;
+    // What is meant for tests and this bench must not be taken for configuration of the bridge.
+    let own = env::vars_os().map(|(name, _)| name);
+    for name in own.filter(|name| name.to_string_lossy().starts_with("AGIBRIDGE_")) {
+        command.env_remove(name);
+    }
     command.arg(program).args(arguments).stdout(file.try_clone()?).stderr(file);
     Running::start(command, false)
 }

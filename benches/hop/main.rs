@@ -15,6 +15,7 @@ mod hops;
 mod host;
 mod job;
 mod kind;
+mod language;
 mod load;
 mod plan;
 mod process;

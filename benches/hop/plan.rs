@@ -35,6 +35,8 @@ pub(crate) enum Load {
     PacedCalls,
     /// Calls of five commands, each driven by a process that is started for it.
     Scripts,
+    /// Calls of five commands in other languages, 100 at once.
+    Clients,
 }
 
 /// All that was measured.
@@ -125,7 +127,7 @@ impl Load {
             Self::Steady(_) | Self::OneCore => &Subject::HOPS,
             Self::Calls => &[Subject::Direct, Subject::Haproxy, Subject::Bridge],
             Self::Held | Self::Paced | Self::Abused => &[Subject::Haproxy, Subject::Bridge],
-            Self::PacedCalls | Self::Scripts => &[],
+            Self::PacedCalls | Self::Scripts | Self::Clients => &[],
         }
     }
 
@@ -135,6 +137,7 @@ impl Load {
             Self::Calls => (100, Script::Five, sizes.window_ms, 0),
             Self::PacedCalls => (100, Script::Five, sizes.window_ms, THINK_MS),
             Self::Scripts => (SCRIPTS, Script::Five, sizes.long_ms, 0),
+            Self::Clients => (100, Script::Five, sizes.long_ms, 0),
             Self::OneCore => (1, Script::Loop, sizes.window_ms, 0),
             Self::Held => (held, Script::Idle, sizes.warm_ms, 0),
             Self::Paced | Self::Abused => (100, Script::Loop, sizes.long_ms, THINK_MS),
@@ -171,7 +174,8 @@ async fn measure_all(
             | Load::Held
             | Load::Paced
             | Load::PacedCalls
-            | Load::Scripts => measure(role, &job, world).await,
+            | Load::Scripts
+            | Load::Clients => measure(role, &job, world).await,
         };
         let outcome = outcome.with_context(|| format!("{load:?} on {}", subject.name()))?;
         note(run, load, subject, &outcome, results);

@@ -75,12 +75,12 @@ fn write_table(out: &mut impl Write, rows: &[Row], results: &Results) -> io::Res
     )?;
     writeln!(out, "elsewhere  {elsewhere:.0} % of a core was taken by other processes\n")?;
 
-    let (kinds, hops): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_of_a_kind());
+    let (pairs, hops): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_of_a_pair());
     if !hops.is_empty() {
         write_hops(out, &hops, results)?;
     }
-    if !kinds.is_empty() {
-        write_kinds(out, &kinds, results)?;
+    if !pairs.is_empty() {
+        write_pairs(out, &pairs, results)?;
     }
     Ok(())
 }
@@ -102,22 +102,23 @@ fn write_hops(out: &mut impl Write, rows: &[&Row], results: &Results) -> io::Res
     )
 }
 
-fn write_kinds(out: &mut impl Write, rows: &[&Row], results: &Results) -> io::Result<()> {
+fn write_pairs(out: &mut impl Write, rows: &[&Row], results: &Results) -> io::Result<()> {
     writeln!(
         out,
         "{:<26} {:<34} {:<11} {:>9} {:>10} {:>6} {:>11} {:>11} {:>8}",
         "row", "what", "unit", "itself", "against", "ratio", "min..max", "to haproxy", "target"
     )?;
     for row in rows {
-        write_kind(out, row, results)?;
+        write_pair(out, row, results)?;
     }
     writeln!(
         out,
-        "\n`against` is agi-bridge before a gRPC service; for kind-exec-* whoever starts the same script itself."
+        "\n`against` is agi-bridge before a gRPC service; for kind-exec-* whoever starts the same script itself; for client-*\n\
+         a FastAGI library of the language without a bridge (`-`: not built, `make clients-bench`)."
     )
 }
 
-fn write_kind(out: &mut impl Write, row: &Row, results: &Results) -> io::Result<()> {
+fn write_pair(out: &mut impl Write, row: &Row, results: &Results) -> io::Result<()> {
     let median =
         |figures: &[f64]| Spread::of(figures).map_or_else(|| "-".to_owned(), |it| short(it.median));
     let itself = median(&row.figures(results, row.of));
@@ -183,7 +184,7 @@ fn as_json(rows: &[Row], results: &Results) -> Value {
 }
 
 fn row_as_json(row: &Row, results: &Results) -> Value {
-    let ours: Vec<Subject> = if row.is_of_a_kind() {
+    let ours: Vec<Subject> = if row.is_of_a_pair() {
         [row.of, row.against].into_iter().chain(row.beside()).collect()
     } else {
         Subject::HOPS.to_vec()

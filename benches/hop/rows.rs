@@ -3,6 +3,7 @@
 use crate::{
     job::Outcome,
     kind::Kind,
+    language::Language,
     plan::{Load, Results},
     world::Subject,
 };
@@ -55,6 +56,8 @@ enum Figure {
     LoadBusy,
     /// Of the first process watched and of its children.
     FamilyCost,
+    /// Of all processes watched: the hop, where there is one, and who drives.
+    WholeCost,
 }
 
 /// Every row, in the order of the table.
@@ -98,6 +101,7 @@ pub(crate) fn all() -> Vec<Row> {
         ),
     ];
     rows.extend(kinds());
+    rows.extend(clients());
     rows
 }
 
@@ -143,6 +147,23 @@ fn kinds() -> Vec<Row> {
         rows.push(row.on(Kind::Script, Subject::Starter));
     }
     rows
+}
+
+/// The rows of the client libraries, each behind the bridge, held against a FastAGI library of its language without one.
+fn clients() -> Vec<Row> {
+    let figures = [
+        ("calls", "calls of five, 100 at once", "/s", Figure::Calls),
+        ("calls-cpu", "CPU of bridge and service", "us/call", Figure::WholeCost),
+    ];
+    let of = |language: Language| {
+        figures.map(|(id, title, unit, figure)| {
+            let row = row(id, title, unit, Load::Clients, figure);
+            let id = format!("client-{}-{id}", language.name());
+            let (of, against) = (Subject::Client(language), Subject::Library(language));
+            Row { id, of, against, ..row }
+        })
+    };
+    Language::ALL.into_iter().flat_map(of).collect()
 }
 
 /// The rows whose name begins with one of `only`; all when there is none.
@@ -206,9 +227,9 @@ impl Row {
         Self { id, of: Subject::Kind(kind), against, ..self }
     }
 
-    /// Whether it is one of those that hold another kind of service against gRPC.
-    pub(crate) fn is_of_a_kind(&self) -> bool {
-        matches!(self.of, Subject::Kind(_))
+    /// Whether it holds one subject against one other, and is no comparison of hops.
+    pub(crate) fn is_of_a_pair(&self) -> bool {
+        matches!(self.of, Subject::Kind(_) | Subject::Client(_))
     }
 
     /// HAProxy, where a kind can be held against it too: before the same server.
@@ -218,7 +239,7 @@ impl Row {
 
     /// Who is put under a load for it.
     fn subjects(&self, load: Load) -> Vec<Subject> {
-        if self.is_of_a_kind() {
+        if self.is_of_a_pair() {
             return [self.of, self.against].into_iter().chain(self.beside()).collect();
         }
         load.hops().to_vec()
@@ -288,6 +309,9 @@ impl Figure {
             Self::FamilyCost => {
                 let family = outcome.watched_ns.first()? + outcome.children_ns;
                 family as f64 / 1e3 / outcome.calls as f64
+            }
+            Self::WholeCost => {
+                outcome.watched_ns.iter().sum::<u64>() as f64 / 1e3 / outcome.calls as f64
             }
             Self::LoadBusy => outcome.own_ns as f64 / 1e7 / seconds,
         };

@@ -5,6 +5,7 @@ use crate::{
     hops::{self, Bridging, Hop, Place},
     job::Peer,
     kind::{Behind, Kind},
+    language::Language,
     process::{self, Running},
     starter,
 };
@@ -15,8 +16,12 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tempfile::TempDir;
+
+/// A virtual machine has to start first.
+const FOREIGN_START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -36,6 +41,10 @@ pub(crate) enum Subject {
     Kind(Kind),
     /// Scripts that are started without a bridge.
     Starter,
+    /// agi-bridge before a service on a client library.
+    Client(Language),
+    /// A FastAGI library of the same language, without a bridge.
+    Library(Language),
 }
 
 impl Subject {
@@ -52,6 +61,8 @@ impl Subject {
             Self::Bridge => "bridge",
             Self::Kind(kind) => kind.name(),
             Self::Starter => "fork+exec",
+            Self::Client(language) => language.name(),
+            Self::Library(language) => language.library(),
         }
     }
 
@@ -61,6 +72,7 @@ impl Subject {
             Self::Echo => (Role::Load, Peer::Echo),
             Self::Tonic => (Role::GrpcLoad, Peer::Agi),
             Self::Direct | Self::Haproxy | Self::Bridge | Self::Kind(_) => (Role::Load, Peer::Agi),
+            Self::Client(_) | Self::Library(_) => (Role::Load, Peer::Agi),
             Self::Starter => (Role::Starter, Peer::Agi),
         }
     }
@@ -76,6 +88,7 @@ pub(crate) struct World {
     websocket: Server,
     hops: BTreeMap<Subject, Hop>,
     workers: BTreeMap<Subject, Running>,
+    clients: BTreeMap<Subject, Server>,
     script: PathBuf,
     folder: TempDir,
 }
@@ -122,6 +135,7 @@ impl World {
             websocket: Server::start(Role::WebsocketService, settings.cpu).await?,
             hops: BTreeMap::new(),
             workers: BTreeMap::new(),
+            clients: BTreeMap::new(),
             script: starter::write_script(folder.path())?,
             folder,
             settings,
@@ -140,11 +154,32 @@ impl World {
         if let Some(hop) = self.hops.remove(&subject) {
             hop.running.stop().await;
         }
+        if let Subject::Client(language) | Subject::Library(language) = subject {
+            let program = if matches!(subject, Subject::Client(_)) {
+                language.service()
+            } else {
+                language.direct()
+            };
+            // It was not built: its figures are left out.
+            let Some(program) = program else { return Ok(()) };
+            if let Some(before) = self.clients.remove(&subject) {
+                before.running.stop().await;
+            }
+            let server = Server::foreign(&program, self.settings.cpu).await;
+            let server = server.with_context(|| format!("starting {}", program.display()))?;
+            self.clients.insert(subject, server);
+        }
         let folder = self.folder.path().join(subject.name());
         fs::create_dir_all(&folder)?;
         let place = self.place(&folder);
         let hop = match subject {
             Subject::Echo | Subject::Tonic | Subject::Direct | Subject::Starter => None,
+            Subject::Library(_) => None,
+            Subject::Client(_) => {
+                let address = self.clients.get(&subject).context("it was started above")?.address;
+                let service = format!("{{url: \"grpc://{address}\"}}");
+                self.start_bridge(place, service, false).await?
+            }
             Subject::Haproxy => hops::start_haproxy(place, self.fastagi.address).await?,
             Subject::Bridge => {
                 let service = format!("{{url: \"grpc://{}\"}}", self.service.address);
@@ -196,6 +231,8 @@ impl World {
                 let hop = self.hops.get(&subject)?;
                 Some((hop.address, vec![hop.running.pid()]))
             }
+            Subject::Client(_) => before(&self.clients.get(&subject)?.running),
+            Subject::Library(_) => alone(self.clients.get(&subject)?),
             // Watches itself, and has no use for an address.
             Subject::Starter => Some((self.echo.address, Vec::new())),
         }
@@ -220,7 +257,8 @@ impl World {
         for hop in self.hops.into_values() {
             hop.running.stop().await;
         }
-        for server in [self.echo, self.fastagi, self.service, self.websocket] {
+        let own = [self.echo, self.fastagi, self.service, self.websocket];
+        for server in own.into_iter().chain(self.clients.into_values()) {
             server.running.stop().await;
         }
     }
@@ -250,6 +288,17 @@ impl Server {
     async fn start(role: Role, cpu: Option<usize>) -> anyhow::Result<Self> {
         let mut running = Running::start(process::role(role, cpu)?, true)?;
         let address = running.ready().await?.parse()?;
+        Ok(Self { running, address })
+    }
+
+    /// A program of another language, which says where it listens.
+    async fn foreign(program: &Path, cpu: Option<usize>) -> anyhow::Result<Self> {
+        let mut command = process::role(Role::Exec, cpu)?;
+        command.arg(program).arg("127.0.0.1:0");
+        let mut running = Running::start(command, true)?;
+        let line = running.line(FOREIGN_START_TIMEOUT).await?;
+        let address = line.strip_prefix("listening on ");
+        let address = address.with_context(|| format!("{line:?} names no address"))?.parse()?;
         Ok(Self { running, address })
     }
 }
