@@ -10,9 +10,11 @@
 //! | `reply` | what Asterisk answers, read byte by byte |
 //! | `outcome` | what a reply means, command by command |
 //! | `verbatim` | lines of a program that speaks AGI itself |
+//! | `effect` | what the caller notices of a command |
 //! | `exchange` | one command from its first line to its typed outcome |
 
 mod command;
+mod effect;
 mod exchange;
 mod line;
 mod outcome;
@@ -23,6 +25,7 @@ mod verbatim;
 mod words;
 
 pub use command::COMMANDS;
+pub use effect::{Effect, Said};
 pub use exchange::{Exchange, Step};
 pub use outcome::Finished;
 pub use prelude::{Prelude, PreludeError, PreludeReader};

@@ -71,6 +71,7 @@ impl App {
         directory.update(config.routes.routes().flat_map(|route| &route.services));
         let metrics = Metrics::new();
         metrics.config_loaded(true, SystemTime::now());
+        metrics.calls_max(config.agi.max_calls);
         let shared = Arc::new(Shared {
             rules: ArcSwap::from_pointee(rules(config)),
             registry: Registry::new(),
@@ -98,6 +99,7 @@ impl App {
         };
         app.start_api(&config.api)?;
         app.start_cores(&config.agi)?;
+        app.metrics.routes(config.routes.routes().map(|route| &route.name));
         Ok(app)
     }
 
@@ -128,6 +130,8 @@ impl App {
         self.allow.store(Arc::new(config.agi.allow.clone()));
         self.permits.store(Arc::new(config.api.workers.clone()));
         self.metrics.config_loaded(true, SystemTime::now());
+        self.metrics.calls_max(config.agi.max_calls);
+        self.metrics.routes(config.routes.routes().map(|route| &route.name));
     }
 
     /// A new configuration was not in order: the old one stays in force, and that is counted.
@@ -139,7 +143,9 @@ impl App {
     /// first ends all calls now.
     pub async fn drain(self, mut hurry: mpsc::Receiver<()>) {
         let ShutdownConfig { drain_timeout, linger } = self.shutdown;
-        let deadline = crate::session::timestamp(SystemTime::now() + drain_timeout);
+        let begun = SystemTime::now();
+        self.metrics.draining(begun, begun + drain_timeout);
+        let deadline = crate::session::timestamp(begun + drain_timeout);
         self.shared.drain.begin(deadline);
         let registry = Arc::clone(&self.shared.registry);
         registry.drain_all();

@@ -21,9 +21,10 @@
 //! | `Closing` | we half-closed and wait for Asterisk to close | end of file, or too slow → `Ended` |
 //! | `Ended` | nothing is asked any more | – |
 //!
-//! That the caller is gone is a flag beside the state: it can become known in any of them.
+//! How long the caller heard nothing stands in `dead_air`. That the caller is gone is a flag beside the state: it can become known in any of them.
 
 mod commands;
+mod dead_air;
 mod ending;
 mod journal;
 mod machine;
@@ -80,10 +81,40 @@ pub enum Action {
         /// How long it may take.
         within: Duration,
     },
+    /// Count this.
+    Noted(Note),
     /// Half-close the socket to Asterisk; go on reading.
     HalfClose,
     /// Close the socket. The last action of every call.
     Close,
+}
+
+/// What is worth counting and asks nothing of anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// The caller of an answered channel heard nothing for so long; told once, when it is over.
+    DeadAir(Duration),
+    /// A rung of the ladder for calls whose service fails.
+    Rung(Rung),
+    /// Replies can no longer be matched to commands.
+    Desync,
+}
+
+/// What the bridge does by itself when no service does anything, from a route's `quiet` and `then`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rung {
+    /// Music or ringing while a service is sought.
+    Quiet,
+    /// The announcement.
+    Announce,
+    /// `failure`.
+    Fail,
+    /// The dialplan goes on.
+    Continue,
+    /// The channel is hung up.
+    Hangup,
+    /// The dialplan goes on elsewhere.
+    Goto,
 }
 
 /// How Asterisk answered a command that was passed on.

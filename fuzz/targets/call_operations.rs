@@ -351,6 +351,7 @@ impl World {
                 // An attempt that is under way is given up too.
                 Action::DropService => (self.seeking, self.attached) = (false, Attached::Nobody),
                 Action::Reopen { resumption, .. } => self.reopen(&resumption),
+                Action::Noted(_) => {}
                 Action::HalfClose => self.half_closed = true,
                 Action::Close => self.closed = true,
             }

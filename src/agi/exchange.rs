@@ -3,6 +3,7 @@
 
 use super::{
     command::{self, Encoded},
+    effect::Effect,
     outcome::{self, Finished, Kind, Verdict},
     reply::{Expect, Incoming, Mark, Reply},
     words::{InvalidArgument, Limits},
@@ -93,6 +94,11 @@ impl Exchange {
     /// otherwise.
     pub fn name(&self) -> &'static str {
         if self.kind == Kind::Variable { "GET VARIABLE" } else { self.name }
+    }
+
+    /// What the caller notices of it.
+    pub fn effect(&self) -> Effect {
+        Effect::of(self.name, &self.line)
     }
 
     /// Whether Asterisk takes it on a dead channel: 13 of 47; a raw one is known by its first words.

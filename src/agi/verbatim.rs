@@ -2,7 +2,7 @@
 //! replies or of who sent them.
 
 use super::{
-    command::{COMMANDS, Words, leading_number},
+    command::{Words, leading_number},
     line::Lines,
     words::{Limits, WORDS_MAX},
 };
@@ -112,11 +112,7 @@ impl VerbatimReader {
         if words.count() > WORDS_MAX {
             return refused(USAGE, "it has more than 127 words, which Asterisk does not survive");
         }
-        let name = COMMANDS
-            .iter()
-            .copied()
-            .filter(|name| words.begin_with(name))
-            .max_by_key(|name| name.len());
+        let name = words.command();
         if name == Some("GET DATA")
             && words.count() > 4
             && leading_number(words.get(4)) > GET_DATA_DIGITS_MAX

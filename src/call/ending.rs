@@ -1,7 +1,7 @@
 //! How a call is brought to its end: the bridge's own last lines, the half-close, and what is told of it.
 
 use super::{
-    ANNOUNCE_TIMEOUT, Action, CLOSE_TIMEOUT, FORCE_AFTER, STEP_TIMEOUT, Status,
+    ANNOUNCE_TIMEOUT, Action, CLOSE_TIMEOUT, FORCE_AFTER, Note, Rung, STEP_TIMEOUT, Status,
     machine::Call,
     queue::error,
     state::{Attached, State, duration},
@@ -13,7 +13,7 @@ use crate::{
         StreamFile, call_ended::Reason, call_event::Event, command::Command, command_error::Code,
         command_result::Outcome, end_call,
     },
-    route::Next,
+    route::{Next, Then},
 };
 use bytes::{Bytes, BytesMut};
 use std::{collections::VecDeque, time::Duration};
@@ -143,6 +143,8 @@ pub(super) struct Ending {
     steps: VecDeque<Command>,
     /// Whether `failure` is the last line.
     failure: bool,
+    /// What the route's `then` says, until it is done.
+    rungs: Vec<Rung>,
     /// Whether a step was begun: from then on nothing changes the program.
     pub(super) begun: bool,
     /// When the step at Asterisk is given up.
@@ -168,6 +170,10 @@ impl Call {
             None => self.settings.policy.then.announce.clone(),
             Some(_) => None,
         };
+        let rungs = match &verdict.next {
+            None => rungs(&self.settings.policy.then),
+            Some(_) => Vec::new(),
+        };
         let next = verdict.next.unwrap_or_else(|| self.settings.policy.then.next.clone());
         let mut steps: VecDeque<Command> = std::mem::take(&mut self.own);
         if std::mem::take(&mut self.music_on) {
@@ -188,7 +194,7 @@ impl Call {
         steps.extend(self.sendable(steps_of(&next)));
         let failure = next == Next::Fail;
         let ending =
-            Ending { cause: verdict.cause, steps, failure, begun: false, step_until: None };
+            Ending { cause: verdict.cause, steps, failure, rungs, begun: false, step_until: None };
         self.state = State::Ending(ending);
     }
 
@@ -223,6 +229,11 @@ impl Call {
         self.refuse_queue(now);
         let State::Ending(ending) = &mut self.state else { return };
         ending.begun = true;
+        // Where the caller is gone nobody is left to be helped.
+        if !self.hung_up {
+            let taken = std::mem::take(&mut ending.rungs).into_iter();
+            self.actions.extend(taken.map(|rung| Action::Noted(Note::Rung(rung))));
+        }
         // These were for the command before: a step has a time of its own.
         (self.grace_until, self.force_at) = (None, None);
         let Some(step) = ending.steps.pop_front() else {
@@ -300,6 +311,7 @@ impl Call {
 
     /// The last event of the call.
     fn tell_ended(&mut self, cause: Cause, now: Duration) -> super::Outcome {
+        self.end_dead_air(now);
         self.refuse_queue(now);
         let no_hangup_seen = cause.reason == Reason::ConnectionLost;
         let caller_first = self.hung_up && !cause.hangs_up && !no_hangup_seen;
@@ -320,7 +332,9 @@ impl Call {
             self.actions.push_back(Action::FinishService);
         }
         (self.grace_until, self.force_at, self.quiet_at) = (None, None, None);
-        super::Outcome { reason, status: cause.status, detail, commands: self.written }
+        let (dead_air, _) = self.dead_air.total();
+        let (status, commands) = (cause.status, self.written);
+        super::Outcome { reason, status, detail, commands, dead_air }
     }
 
     /// What was not written never will be.
@@ -332,6 +346,17 @@ impl Call {
             self.result((id, name), None, Outcome::Error(refusal), now);
         }
     }
+}
+
+fn rungs(then: &Then) -> Vec<Rung> {
+    let next = match then.next {
+        Next::Fail => Rung::Fail,
+        Next::Continue => Rung::Continue,
+        Next::Hangup => Rung::Hangup,
+        Next::Goto { .. } => Rung::Goto,
+    };
+    let announce = then.announce.as_ref().map(|_| Rung::Announce);
+    announce.into_iter().chain([next]).collect()
 }
 
 fn steps_of(next: &Next) -> Vec<Command> {

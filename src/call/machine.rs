@@ -2,7 +2,8 @@
 //! and `ending`.
 
 use super::{
-    Action, Loss, Outcome, Settings, Status,
+    Action, Loss, Note, Outcome, Rung, Settings, Status,
+    dead_air::DeadAir,
     ending::{Cause, Verdict, music_off},
     journal::{Budget, Journal},
     queue::Queue,
@@ -67,6 +68,7 @@ pub struct Call {
     /// When the last event went to the service.
     pub(super) last_event: Duration,
     pub(super) quiet_at: Option<Duration>,
+    pub(super) dead_air: DeadAir,
     /// What the bridge could not do for the service, for the call's end.
     pub(super) fault: Option<String>,
 }
@@ -103,6 +105,7 @@ impl Call {
             force_at: None,
             last_event: now,
             quiet_at,
+            dead_air: DeadAir::default(),
             fault: None,
         }
     }
@@ -348,6 +351,12 @@ impl Call {
         self.written
     }
 
+    /// How long the caller of the answered channel heard nothing because nobody had sent a command, all in all; and since
+    /// when more of it runs, if it does.
+    pub fn dead_air(&self) -> (Duration, Option<Duration>) {
+        self.dead_air.total()
+    }
+
     /// Commands of the service that wait to be written.
     pub fn queued(&self) -> usize {
         self.queue.waiting()
@@ -416,6 +425,32 @@ impl Call {
         }
     }
 
+    /// Has it counted.
+    pub(super) fn note(&mut self, note: Note) {
+        self.actions.push_back(Action::Noted(note));
+    }
+
+    /// What the caller hears is no longer a matter of commands that do not come.
+    pub(super) fn end_dead_air(&mut self, now: Duration) {
+        let spell = self.dead_air.end(now);
+        self.actions.extend(spell.map(|spell| Action::Noted(Note::DeadAir(spell))));
+    }
+
+    /// Looks whether the caller hears nothing from now on.
+    pub(super) fn listen(&mut self, now: Duration) {
+        let expects = match &self.state {
+            State::Driven { end } => end.is_none(),
+            State::Resuming(_) => true,
+            State::Relayed(_) => !self.is_relay_closing(),
+            State::Opening | State::Ending(_) | State::Closing { .. } | State::Ended(_) => false,
+        };
+        if expects && !self.hung_up {
+            self.dead_air.listen(self.running.is_none(), now);
+        } else {
+            self.end_dead_air(now);
+        }
+    }
+
     /// Tells the service, if there is one.
     pub(super) fn event(&mut self, event: Event, now: Duration) {
         if self.service == Attached::Typed {
@@ -469,6 +504,9 @@ impl Call {
 
     fn play_quiet(&mut self) {
         self.quiet_at = None;
+        if self.settings.policy.quiet != Quiet::Silence {
+            self.note(Note::Rung(Rung::Quiet));
+        }
         match self.settings.policy.quiet.clone() {
             Quiet::Silence => {}
             Quiet::Ringing => self.own.push_back(Command::Exec(Exec {

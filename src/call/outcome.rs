@@ -1,6 +1,7 @@
 //! How a call ended, and who caused it.
 
 use crate::proto::call_ended::Reason;
+use std::time::Duration;
 
 /// How a call ended: one log line, one count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Outcome {
     pub detail: String,
     /// Commands of the service that were written.
     pub commands: u32,
+    /// How long the caller of the answered channel heard nothing because nobody had sent a command.
+    pub dead_air: Duration,
 }
 
 impl Outcome {

@@ -8,7 +8,7 @@ use super::{
     state::{Attached, Owner, State},
 };
 use crate::{
-    agi::{Exchange, Expect, Incoming, Limits, Reply, Verbatim, VerbatimReader},
+    agi::{Exchange, Expect, Incoming, Limits, Reply, Said, Verbatim, VerbatimReader},
     proto::hangup::Source,
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -115,6 +115,9 @@ impl Call {
             Incoming::Progress(line) | Incoming::Stray(line) => self.relay(&line, None),
             Incoming::Tail { text, .. } => self.relay(&text, None),
             Incoming::Reply(reply) => {
+                if let Some(running) = &self.running {
+                    self.heard(running.effect, Said::from(&reply), now);
+                }
                 let answered = self.running.take().map(|running| Answered {
                     command: running.exchange.name(),
                     code: code(&reply),

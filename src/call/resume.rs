@@ -147,6 +147,8 @@ impl Call {
         self.event(Event::Ended(ended), now);
         self.actions.push_back(Action::FinishService);
         self.service = Attached::Nobody;
+        // What the caller did not hear so far was this route's.
+        self.end_dead_air(now);
         self.journal.restart(handoff.state);
         self.settings.policy = policy;
         let within = self.settings.policy.retry_for;

@@ -6,7 +6,10 @@ use super::{
     relay::Relay,
     resume::Resuming,
 };
-use crate::{agi::Exchange, proto};
+use crate::{
+    agi::{Effect, Exchange},
+    proto,
+};
 use std::time::Duration;
 
 /// Where a call stands: see the table in [`super`].
@@ -51,6 +54,7 @@ pub(super) enum Drain {
 pub(super) struct Running {
     pub(super) exchange: Box<Exchange>,
     pub(super) owner: Owner,
+    pub(super) effect: Effect,
     pub(super) written_at: Duration,
     pub(super) deadline: Option<Duration>,
     /// Provisional replies so far.
@@ -74,7 +78,9 @@ pub(super) enum Owner {
 
 impl Running {
     pub(super) fn new(exchange: Box<Exchange>, owner: Owner, written_at: Duration) -> Self {
-        Self { exchange, owner, written_at, deadline: None, progress: 0, command: None }
+        let effect = exchange.effect();
+        let (deadline, command) = (None, None);
+        Self { exchange, owner, effect, written_at, deadline, progress: 0, command }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rules of a call, asserted over random histories, and the histories worth telling one by one.
 
 mod asterisk;
+mod dead_air;
 mod histories;
 mod properties;
 mod relay;

@@ -1,14 +1,14 @@
 //! The Asterisk side of a call: what it said, and what is written to it next.
 
 use super::{
-    Action,
+    Action, Note,
     ending::{Cause, Verdict},
     machine::Call,
     queue::{Entry, Work, error},
     state::{Attached, Owner, Running, State, duration},
 };
 use crate::{
-    agi::{Exchange, Expect, Finished, Incoming, Step},
+    agi::{Effect, Exchange, Expect, Finished, Incoming, Said, Step},
     proto::{
         CallEvent, CommandError, CommandProgress, CommandResult, call_event::Event,
         command::Command, command_error::Code, command_result::Outcome, hangup::Source,
@@ -31,13 +31,21 @@ impl Call {
             match self.reader.next(expected) {
                 Ok(None) => return,
                 Ok(Some(incoming)) => self.incoming(incoming, now),
-                Err(overflow) => return self.close_now(Cause::desync(&overflow.to_string()), now),
+                Err(overflow) => {
+                    self.note(Note::Desync);
+                    return self.close_now(Cause::desync(&overflow.to_string()), now);
+                }
             }
         }
     }
 
     /// Starts whatever may start now: at most one command is at Asterisk.
     pub(super) fn advance(&mut self, now: Duration) {
+        self.start_next(now);
+        self.listen(now);
+    }
+
+    fn start_next(&mut self, now: Duration) {
         while self.running.is_none() {
             if let Some(own) = self.own.pop_front() {
                 self.run_own(&own, now);
@@ -225,6 +233,7 @@ impl Call {
                 self.running = Some(running);
             }
             Step::Done(Finished { outcome, hangup }) => {
+                self.heard(running.effect, Said::from(&outcome), now);
                 if let Some(source) = hangup {
                     self.hangup(source, now);
                 }
@@ -239,6 +248,7 @@ impl Call {
 
     /// Replies can no longer be matched to commands: the call ends, and nothing is guessed.
     fn desync(&mut self, detail: &str, now: Duration) {
+        self.note(Note::Desync);
         if let Some(running) = self.running.take() {
             let lost = CommandError { code: Code::ProtocolError.into(), detail: detail.to_owned() };
             self.result_of(&running, Outcome::Error(lost), now);
@@ -288,12 +298,20 @@ impl Call {
         }
     }
 
+    /// What a reply shows of what the caller hears.
+    pub(super) fn heard(&mut self, effect: Effect, said: Said, now: Duration) {
+        let spell = self.dead_air.replied(effect, said, now);
+        self.actions.extend(spell.map(|spell| Action::Noted(Note::DeadAir(spell))));
+    }
+
     /// Writes a line that no service waits for.
     pub(super) fn write_line(&mut self, exchange: Exchange, owner: Owner, now: Duration) {
         self.write(Running::new(Box::new(exchange), owner, now));
     }
 
     fn write(&mut self, running: Running) {
+        let spell = self.dead_air.written(running.effect, running.written_at);
+        self.actions.extend(spell.map(|spell| Action::Noted(Note::DeadAir(spell))));
         self.actions.push_back(Action::Write(running.exchange.first_line()));
         self.running = Some(running);
     }

@@ -180,6 +180,7 @@ async fn drive(
         call.handle_asterisk(&rest, accepted.0.elapsed());
     }
     let query = request.query.clone();
+    let meter = Meter::new(&core.metrics, Arc::clone(&metrics), &trace);
     let facts = Facts {
         call_id,
         accepted_at: accepted.1,
@@ -196,7 +197,7 @@ async fn drive(
         socket,
         accepted: accepted.0,
         opening: Some(opening),
-        on_route: Some(OnRoute { facts, handle, meter: Meter::new(&core.metrics, metrics) }),
+        on_route: Some(OnRoute { facts, handle, meter }),
         core,
     });
     drop(route);
@@ -216,6 +217,7 @@ async fn drive(
         status = outcome.status.map(Status::as_str),
         detail = outcome.detail,
         commands = outcome.commands,
+        dead_air_seconds = outcome.dead_air.as_secs_f64(),
         duration_seconds = duration.as_secs_f64(),
         "call ended"
     );

@@ -149,6 +149,11 @@ impl Session {
                 Action::FinishService => self.finish_service(now),
                 Action::DropService => self.cut_service_off(),
                 Action::Reopen { resumption, within } => self.reopen(*resumption, within),
+                Action::Noted(note) => {
+                    if let Some(meter) = self.meter() {
+                        meter.note(note);
+                    }
+                }
                 Action::HalfClose => self.socket.half_close(),
                 Action::Close => self.socket_open = false,
             }
@@ -252,6 +257,7 @@ impl Session {
         let Some(OnRoute { handle, meter, .. }) = &self.on_route else { return };
         meter.queued(self.call.queued());
         handle.set_commands(self.call.commands_written());
+        handle.set_dead_air(self.call.dead_air());
         let state = match (self.call.outcome(), self.call.running()) {
             (Some(_), _) => State::Ending,
             (None, Some(name)) => State::Command(name),

@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::{Duration, SystemTime},
@@ -20,6 +20,9 @@ use uuid::Uuid;
 
 /// More shards than cores on any machine we expect: two cores rarely meet at one.
 const SHARDS: usize = 64;
+
+/// No silence runs.
+const NOT_SILENT: u64 = u64::MAX;
 
 /// Every live call of the process.
 #[derive(Debug)]
@@ -104,6 +107,8 @@ pub struct Summary {
     pub commands: u32,
     /// True once the caller is gone.
     pub hung_up: bool,
+    /// How long the caller of the answered channel heard nothing because no command had come, up to now.
+    pub dead_air_seconds: f64,
     /// Since the call was accepted, in whole seconds.
     pub age_seconds: u64,
     /// When the connection was accepted; RFC 3339 in JSON.
@@ -275,6 +280,13 @@ impl Handle {
         self.slot.commands.store(count, Ordering::Relaxed);
     }
 
+    /// How long the caller heard nothing for want of a command; and since when more of it runs, counted from the accept.
+    pub fn set_dead_air(&self, (total, since): (Duration, Option<Duration>)) {
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        self.slot.dead_air.store(micros(total), Ordering::Relaxed);
+        self.slot.silent_since.store(since.map_or(NOT_SILENT, micros), Ordering::Relaxed);
+    }
+
     /// The next order, the most urgent first; each kind comes at most once in a call.
     pub fn poll_orders(&self, cx: &mut Context<'_>) -> Poll<Order> {
         if let Some(order) = self.slot.take_order() {
@@ -315,6 +327,10 @@ struct Slot {
     live: Mutex<Live>,
     commands: AtomicU32,
     hung_up: AtomicBool,
+    /// In microseconds, up to `silent_since`.
+    dead_air: AtomicU64,
+    /// In microseconds from the accept, or [`NOT_SILENT`].
+    silent_since: AtomicU64,
     /// Bits of the orders given, and of those that the call has taken.
     given: AtomicU8,
     taken: AtomicU8,
@@ -336,6 +352,8 @@ impl Slot {
             live: Mutex::new(Live { state: State::Opening, service: None, route }),
             commands: AtomicU32::new(0),
             hung_up: AtomicBool::new(false),
+            dead_air: AtomicU64::new(0),
+            silent_since: AtomicU64::new(NOT_SILENT),
             given: AtomicU8::new(0),
             taken: AtomicU8::new(0),
             waker: AtomicWaker::new(),
@@ -358,6 +376,15 @@ impl Slot {
         Some(order)
     }
 
+    /// Of a call that is so old.
+    fn dead_air(&self, age: Duration) -> Duration {
+        let total = Duration::from_micros(self.dead_air.load(Ordering::Relaxed));
+        match self.silent_since.load(Ordering::Relaxed) {
+            NOT_SILENT => total,
+            since => total + age.saturating_sub(Duration::from_micros(since)),
+        }
+    }
+
     fn summary(&self, now: SystemTime, callers: Callers) -> Summary {
         let (state, service, route) = {
             let live = lock(&self.live);
@@ -365,6 +392,7 @@ impl Slot {
         };
         let hung_up = self.hung_up.load(Ordering::Relaxed);
         let entry = &self.entry;
+        let age = now.duration_since(entry.accepted_at).unwrap_or_default();
         Summary {
             call_id: entry.call_id,
             route,
@@ -375,7 +403,8 @@ impl Slot {
             command: state.command(),
             commands: self.commands.load(Ordering::Relaxed),
             hung_up,
-            age_seconds: now.duration_since(entry.accepted_at).unwrap_or_default().as_secs(),
+            dead_air_seconds: self.dead_air(age).as_secs_f64(),
+            age_seconds: age.as_secs(),
             accepted_at: timestamp(entry.accepted_at),
         }
     }

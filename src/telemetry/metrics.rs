@@ -4,16 +4,23 @@
 //! that no other core writes. The page sums them up when it is asked for.
 
 mod collect;
+mod exemplar;
 mod instrument;
 mod label;
 mod page;
 mod process;
 
-pub use label::{Cause, CommandLabel, Connection, OutcomeLabel, Rejection, Transport};
+pub use label::{
+    Cause, CommandLabel, Connection, Failure, OutcomeLabel, Rejection, Rung, Transport,
+};
 pub use page::Format;
 
-use crate::proto::{call_ended::Reason, hangup::Source};
+use crate::{
+    proto::{call_ended::Reason, hangup::Source},
+    telemetry::trace::TraceId,
+};
 use instrument::{Counter, Gauge, Histogram};
+use label::ERRORS;
 use std::{
     collections::HashMap,
     fmt,
@@ -64,6 +71,11 @@ pub struct RouteMetrics {
     opened: [[Counter; CODES]; Transport::COUNT],
     lost: [Counter; CODES],
     resumed: [Counter; Cause::COUNT],
+    dead_air: Histogram,
+    ladder: [Counter; Rung::COUNT],
+    failed: [Counter; Failure::COUNT],
+    refused: [Counter; ERRORS],
+    desync: Counter,
 }
 
 /// Counts one call as active, with its queued commands, until it is dropped.
@@ -100,6 +112,24 @@ impl Metrics {
         } else {
             config.failures += 1;
         }
+    }
+
+    /// The routes that calls may come by: their counters show 0 before the first call, so that its loss is seen to grow
+    /// from there.
+    pub fn routes<'a>(&self, names: impl Iterator<Item = &'a Arc<str>>) {
+        if let Some(core) = lock(&self.cores).first() {
+            names.for_each(|name| drop(core.route(name)));
+        }
+    }
+
+    /// How many calls may live at once.
+    pub fn calls_max(&self, max: usize) {
+        lock(&self.config).calls_max = max;
+    }
+
+    /// The bridge shuts down: since when, and by when all calls are ended.
+    pub fn draining(&self, since: SystemTime, deadline: SystemTime) {
+        lock(&self.config).drain.get_or_insert((since, deadline));
     }
 
     /// Who counts the workers that are connected, by group, whenever the page is asked for: the groups that the configuration
@@ -141,15 +171,21 @@ impl CoreMetrics {
     }
 
     /// A command was answered. `elapsed`: from its write to its reply; `None`, for one that was never written, counts as zero.
-    pub fn command(&self, command: CommandLabel, outcome: OutcomeLabel, elapsed: Option<Duration>) {
+    /// `trace`: that of its call, where that is sampled.
+    pub fn command(
+        &self,
+        (command, outcome): (CommandLabel, OutcomeLabel),
+        elapsed: Option<Duration>,
+        trace: Option<TraceId>,
+    ) {
         self.commands[command.index()][outcome.index()]
             .get_or_init(|| Box::new(Histogram::new(COMMAND_BOUNDS)))
-            .observe(elapsed.unwrap_or_default());
+            .observe(elapsed.unwrap_or_default(), trace);
     }
 
     /// Time that the bridge added to a command and its result.
-    pub fn overhead(&self, added: Duration) {
-        self.overhead.observe(added);
+    pub fn overhead(&self, added: Duration, trace: Option<TraceId>) {
+        self.overhead.observe(added, trace);
     }
 
     fn new() -> Self {
@@ -173,13 +209,40 @@ impl RouteMetrics {
     }
 
     /// A call is over. `duration`: since it was accepted.
-    pub fn call_ended(&self, reason: Reason, duration: Duration) {
-        self.duration[reason as usize].observe(duration);
+    pub fn call_ended(&self, reason: Reason, duration: Duration, trace: Option<TraceId>) {
+        self.duration[reason as usize].observe(duration, trace);
     }
 
     /// A service took a call. `since_accept`: up to its first control message.
-    pub fn setup(&self, transport: Transport, since_accept: Duration) {
-        self.setup[transport.index()].observe(since_accept);
+    pub fn setup(&self, transport: Transport, since_accept: Duration, trace: Option<TraceId>) {
+        self.setup[transport.index()].observe(since_accept, trace);
+    }
+
+    /// The caller of an answered channel heard nothing for so long, as no command had come.
+    pub fn dead_air(&self, spell: Duration, trace: Option<TraceId>) {
+        self.dead_air.observe(spell, trace);
+    }
+
+    /// A rung of the ladder was taken for a call.
+    pub fn rung(&self, rung: Rung) {
+        self.ladder[rung.index()].add(1);
+    }
+
+    /// A call ended, and left this in AGIBRIDGE_STATUS.
+    pub fn failed(&self, failure: Failure) {
+        self.failed[failure.index()].add(1);
+    }
+
+    /// A command was answered without Asterisk. Counts errors only.
+    pub fn refused(&self, outcome: OutcomeLabel) {
+        if let Some(code) = outcome.as_error() {
+            self.refused[code].add(1);
+        }
+    }
+
+    /// Asterisk's replies could no longer be matched to commands.
+    pub fn desync(&self) {
+        self.desync.add(1);
     }
 
     /// The caller is gone.
@@ -212,6 +275,11 @@ impl RouteMetrics {
             opened: Default::default(),
             lost: Default::default(),
             resumed: Default::default(),
+            dead_air: Histogram::new(COMMAND_BOUNDS),
+            ladder: Default::default(),
+            failed: Default::default(),
+            refused: Default::default(),
+            desync: Counter::default(),
         }
     }
 }
@@ -245,6 +313,9 @@ struct Config {
     loads: u64,
     failures: u64,
     last: Option<SystemTime>,
+    calls_max: usize,
+    /// Since when, and until when.
+    drain: Option<(SystemTime, SystemTime)>,
 }
 
 const END_REASONS: usize = Reason::Operator as usize + 1;
@@ -322,6 +393,7 @@ mod tests {
         CommandError, DigitsResult, GetData, command::Command, command_error::Code as ErrorCode,
         command_result::Outcome,
     };
+    use crate::telemetry::trace::TraceContext;
     use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
@@ -358,6 +430,17 @@ mod tests {
             ),
             ("agibridge_stream_lost_total{route=\"support\",status=\"INTERNAL\"}", 1.0),
             ("agibridge_call_resumed_total{route=\"support\",cause=\"service_lost\"}", 1.0),
+            ("agibridge_call_dead_air_seconds_bucket{route=\"support\",le=\"2.5\"}", 1.0),
+            ("agibridge_call_dead_air_seconds_bucket{route=\"support\",le=\"1.0\"}", 0.0),
+            ("agibridge_call_dead_air_seconds_sum{route=\"support\"}", 1.5),
+            ("agibridge_call_ladder_total{route=\"support\",rung=\"announce\"}", 1.0),
+            ("agibridge_call_ladder_total{route=\"support\",rung=\"fail\"}", 1.0),
+            ("agibridge_call_failed_total{route=\"support\",status=\"LOST\"}", 1.0),
+            ("agibridge_call_desync_total{route=\"support\"}", 1.0),
+            ("agibridge_command_refused_total{route=\"support\",code=\"queue_full\"}", 1.0),
+            ("agibridge_call_limit", 500.0),
+            ("agibridge_drain_begin_timestamp_seconds", 2000.0),
+            ("agibridge_drain_deadline_timestamp_seconds", 5600.0),
             ("agibridge_connection_total{result=\"probe\"}", 2.0),
             ("agibridge_connection_total{result=\"over_limit\"}", 0.0),
             ("agibridge_config_reload_success", 0.0),
@@ -421,23 +504,35 @@ mod tests {
         let digits = OutcomeLabel::of(&Outcome::Digits(DigitsResult::default()));
         for (core, seconds) in cores.iter().zip([3, 10]) {
             core.connection(Connection::Probe);
-            core.command(command, digits, Some(Duration::from_millis(40)));
+            core.command((command, digits), Some(Duration::from_millis(40)), None);
             let route = core.route(&"support".into());
             let _call = route.call_started();
             route.hangup(Source::Signal);
-            route.call_ended(Reason::Hangup, Duration::from_secs(seconds));
+            route.call_ended(Reason::Hangup, Duration::from_secs(seconds), None);
         }
         let (core, route) = (&cores[0], cores[1].route(&"support".into()));
         let call = route.call_started();
         call.set_queued(2);
-        route.setup(Transport::Grpc, Duration::from_millis(4));
+        route.setup(Transport::Grpc, Duration::from_millis(4), None);
         route.stream_opened(Transport::Grpc, Code::Unavailable);
         route.stream_lost(Code::Internal);
         route.resumed(Cause::ServiceLost);
         core.rejected(Rejection::NoRoute);
         let full = CommandError { code: ErrorCode::QueueFull.into(), ..Default::default() };
-        core.command(command, OutcomeLabel::of(&Outcome::Error(full)), None);
-        core.overhead(Duration::from_micros(70));
+        let full = OutcomeLabel::of(&Outcome::Error(full));
+        core.command((command, full), None, None);
+        route.refused(full);
+        route.refused(digits);
+        route.dead_air(Duration::from_millis(1_500), Some(TraceContext::root().trace_id));
+        route.rung(Rung::Announce);
+        route.rung(Rung::Fail);
+        route.failed(Failure::Lost);
+        route.desync();
+        metrics.calls_max(500);
+        let drain = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        metrics.draining(drain(2_000), drain(5_600));
+        metrics.draining(drain(3_000), drain(6_600));
+        core.overhead(Duration::from_micros(70), None);
         metrics.config_loaded(true, SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_500));
         metrics.config_loaded(false, SystemTime::UNIX_EPOCH + Duration::from_secs(2_000));
         metrics.page(Format::Text)

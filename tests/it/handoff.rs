@@ -222,7 +222,7 @@ async fn to_a_route_that_is_not_there_ends_the_call() {
         let lines = Asterisk::call(bridge.address()).await.finish().await;
         assert_eq!(lines[0], r#"SET VARIABLE "AGIBRIDGE_STATUS" "NO_ROUTE""#);
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert_eq!(bridge.metrics(HANDED), [""; 0]);
+        assert_eq!(bridge.metrics(HANDED), [format!("{HANDED} 0")]);
     }
 }
 

@@ -157,6 +157,12 @@ impl Words {
         })
     }
 
+    /// The command that they are, in Asterisk's own spelling, if they are one.
+    pub(in crate::agi) fn command(&self) -> Option<&'static str> {
+        let named = super::COMMANDS.iter().copied().filter(|name| self.begin_with(name));
+        named.max_by_key(|name| name.len())
+    }
+
     /// Writes them anew, so that a word can be appended whatever the line's own quotes are like.
     fn quote(&self, line: &mut Vec<u8>) {
         for place in 0..self.count() {

@@ -1,7 +1,7 @@
 //! Whoever watches a call and knows the rules of Order and Hangup: every action passes here, and a broken rule panics.
 
 use crate::{
-    call::{Action, Call},
+    call::{Action, Call, Note},
     proto::{
         CallEnded, CallEvent, CommandResult, Hangup, Resumption, call_ended::Reason,
         call_event::Event, resumption,
@@ -28,6 +28,7 @@ pub(super) struct Watch {
     /// Another service is sought.
     pub(super) seeking: bool,
     pub(super) resumptions: Vec<Resumption>,
+    pub(super) notes: Vec<Note>,
     /// What went to a program that speaks AGI itself.
     pub(super) relayed: String,
     /// The last words of a forced end may be several lines, and overtake a reply.
@@ -56,6 +57,7 @@ impl Watch {
                 Action::RelayHangup { .. } => self.relayed.push_str("(HANGUP)\n"),
                 Action::FinishService => self.finished = true,
                 Action::DropService => (self.dropped, self.seeking) = (true, false),
+                Action::Noted(note) => self.notes.push(note),
                 Action::HalfClose => self.half_closed = true,
                 Action::Close => self.closed = true,
             }

@@ -9,13 +9,16 @@ use crate::{
         Core,
         service::{FINISH_TIMEOUT, Raw, Readable, Side, Typed},
     },
-    telemetry::metrics::{RouteMetrics, Transport},
+    telemetry::metrics::{RouteMetrics, Rung, Transport},
     upstream::{self, Attempt, Exhausted, Lost, Patience, RawRead, Taken},
 };
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -40,7 +43,11 @@ pub(in crate::session) fn open(
         let mut services = route.order(rand::random());
         services
             .sort_by_key(|service| last.as_ref().is_some_and(|last| Arc::ptr_eq(service, last)));
+        let tried = AtomicU32::new(0);
         let on_attempt = |attempt: &Attempt<'_>| {
+            if tried.fetch_add(1, Ordering::Relaxed) == 1 {
+                metrics.rung(Rung::Retry);
+            }
             metrics.stream_opened(transport(&attempt.service.target), attempt.code());
         };
         let patience = Patience { attempt: route.policy.connect_timeout, all: within };

@@ -17,13 +17,25 @@ fn a_call_is_listed_until_its_handle_is_dropped() {
     let expected = serde_json::json!([{
         "call_id": Uuid::from_u128(1).to_string(), "route": "support", "service": "10.0.0.7:50051",
         "channel": "PJSIP/100-1", "state": "command", "command": "GET DATA", "commands": 3,
-        "hung_up": false, "age_seconds": 65, "accepted_at": "1970-01-12T13:46:40+00:00",
+        "hung_up": false, "dead_air_seconds": 0.0, "age_seconds": 65, "accepted_at": "1970-01-12T13:46:40+00:00",
     }]);
     assert_eq!(listed, expected);
     assert_eq!(registry.active(), 1);
 
     drop(handle);
     assert_eq!((registry.active(), registry.list()), (0, vec![]));
+}
+
+#[test]
+fn dead_air_is_listed_up_to_now() {
+    let registry = Registry::new();
+    let handle = registry.register(entry(1));
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_065);
+    let listed = || registry.list_at(now, Callers::Hidden)[0].dead_air_seconds;
+    handle.set_dead_air((Duration::from_millis(2_500), None));
+    assert_eq!(listed(), 2.5);
+    handle.set_dead_air((Duration::from_millis(2_500), Some(Duration::from_secs(60))));
+    assert_eq!(listed(), 7.5);
 }
 
 #[test]

@@ -1,15 +1,27 @@
 //! Sums the instruments of all cores up into families: here, and only here, stand their names.
 
 use super::{
-    CODES, Cause, CommandLabel, Connection, CoreMetrics, END_REASONS, HANGUP_SOURCES, Metrics,
-    OutcomeLabel, Rejection, RouteMetrics, Transport,
+    CODES, Cause, CommandLabel, Connection, CoreMetrics, END_REASONS, ERRORS, Failure,
+    HANGUP_SOURCES, Metrics, OutcomeLabel, Rejection, RouteMetrics, Rung, Transport,
     instrument::{Counter, Histogram, Totals},
     label::{end_reason, hangup_source, status},
     lock,
     page::{Family, Kind, Sample, Value},
     process,
 };
+use crate::proto::command_error::Code as ErrorCode;
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+
+/// What a command can be refused for.
+const REFUSALS: [ErrorCode; 7] = [
+    ErrorCode::InvalidArgument,
+    ErrorCode::NotAllowed,
+    ErrorCode::QueueFull,
+    ErrorCode::Skipped,
+    ErrorCode::Cancelled,
+    ErrorCode::HungUp,
+    ErrorCode::CallEnded,
+];
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -17,11 +29,13 @@ pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
     let cores = lock(&metrics.cores).clone();
     let routes = by_route(&cores);
     let mut families = Vec::from(calls(&routes));
+    families.extend(faults(&routes));
     families.extend(commands(&cores, &routes));
     families.extend(streams(&routes));
     families.extend(connections(&cores));
     families.push(workers(metrics));
     families.extend(config(metrics));
+    families.extend(limits(metrics));
     families.extend(process::families());
     families
 }
@@ -97,6 +111,63 @@ fn calls(routes: &[Route]) -> [Family; 4] {
     ]
 }
 
+/// What callers feel when something is slow or wrong.
+fn faults(routes: &[Route]) -> [Family; 5] {
+    // Shown from 0 on: a counter that begins at 1 was never seen to grow, and what is counted here is rare.
+    let dead_air = routes.iter().filter_map(|route| {
+        Some(histogram(route.labels([]), all(route.cores.iter().map(|core| &core.dead_air))?))
+    });
+    let ladder = pairs(routes, Rung::COUNT).map(|(route, rung)| {
+        let count = route.counter(|core| &core.ladder[rung]);
+        number(route.labels([("rung", Rung::text_of(rung).to_owned())]), count as f64)
+    });
+    let failed = pairs(routes, Failure::COUNT).map(|(route, failure)| {
+        let count = route.counter(|core| &core.failed[failure]);
+        number(route.labels([("status", Failure::text_of(failure).to_owned())]), count as f64)
+    });
+    let desync = routes
+        .iter()
+        .map(|route| number(route.labels([]), route.counter(|core| &core.desync) as f64));
+    let refused = pairs(routes, ERRORS).filter_map(|(route, code)| {
+        let count = route.counter(|core| &core.refused[code]);
+        let code_text = OutcomeLabel::text_of(code);
+        let shown = count > 0 || REFUSALS.iter().any(|known| *known as usize == code);
+        shown.then(|| number(route.labels([("code", code_text)]), count as f64))
+    });
+    [
+        family(
+            "agibridge_call_dead_air_seconds",
+            "Spells in which the caller of an answered channel heard nothing, as no command had come.",
+            Kind::Histogram,
+            dead_air,
+        ),
+        family(
+            "agibridge_call_ladder",
+            "What the bridge did by itself for calls whose service failed.",
+            Kind::Counter,
+            ladder,
+        ),
+        family(
+            "agibridge_call_failed",
+            "Calls that left a status for the dialplan, by AGIBRIDGE_STATUS.",
+            Kind::Counter,
+            failed,
+        ),
+        family(
+            "agibridge_call_desync",
+            "Calls whose replies could no longer be matched to commands.",
+            Kind::Counter,
+            desync,
+        ),
+        family(
+            "agibridge_command_refused",
+            "Commands that were answered with an error and never written, by its code.",
+            Kind::Counter,
+            refused,
+        ),
+    ]
+}
+
 fn commands(cores: &[Arc<CoreMetrics>], routes: &[Route]) -> [Family; 3] {
     let duration = (0..CommandLabel::COUNT).flat_map(|command| {
         (0..OutcomeLabel::COUNT).filter_map(move |outcome| {
@@ -146,9 +217,9 @@ fn streams(routes: &[Route]) -> [Family; 3] {
         let count = route.counter(|core| &core.lost[code]);
         counted(route.labels([("status", status(code).to_owned())]), count)
     });
-    let resumed = pairs(routes, Cause::COUNT).filter_map(|(route, cause)| {
+    let resumed = pairs(routes, Cause::COUNT).map(|(route, cause)| {
         let count = route.counter(|core| &core.resumed[cause]);
-        counted(route.labels([("cause", Cause::text_of(cause).to_owned())]), count)
+        number(route.labels([("cause", Cause::text_of(cause).to_owned())]), count as f64)
     });
     [
         family(
@@ -247,6 +318,34 @@ fn config(metrics: &Metrics) -> [Family; 4] {
     ]
 }
 
+fn limits(metrics: &Metrics) -> [Family; 3] {
+    let config = lock(&metrics.config);
+    let unix = |at: SystemTime| {
+        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        number(vec![], since.as_secs_f64())
+    };
+    [
+        family(
+            "agibridge_call_limit",
+            "Calls that may live at once.",
+            Kind::Gauge,
+            [number(vec![], config.calls_max as f64)],
+        ),
+        family(
+            "agibridge_drain_begin_timestamp_seconds",
+            "Since when the bridge shuts down, in Unix time; absent until then.",
+            Kind::Gauge,
+            config.drain.map(|(since, _)| unix(since)),
+        ),
+        family(
+            "agibridge_drain_deadline_timestamp_seconds",
+            "By when a bridge that shuts down ends its calls, in Unix time; absent until then.",
+            Kind::Gauge,
+            config.drain.map(|(_, deadline)| unix(deadline)),
+        ),
+    ]
+}
+
 /// Every route with every index below `count`.
 fn pairs(routes: &[Route], count: usize) -> impl Iterator<Item = (&Route, usize)> {
     routes.iter().flat_map(move |route| (0..count).map(move |index| (route, index)))
@@ -254,11 +353,14 @@ fn pairs(routes: &[Route], count: usize) -> impl Iterator<Item = (&Route, usize)
 
 /// `None` when nothing was observed.
 fn sum<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> Option<Totals> {
-    let all = histograms.map(Histogram::totals).reduce(|mut all, one| {
+    all(histograms).filter(|totals| !totals.is_empty())
+}
+
+fn all<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> Option<Totals> {
+    histograms.map(Histogram::totals).reduce(|mut all, one| {
         all.add(&one);
         all
-    });
-    all.filter(|totals| !totals.is_empty())
+    })
 }
 
 fn family(

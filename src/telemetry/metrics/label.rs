@@ -95,6 +95,50 @@ label! {
     }
 }
 
+label! {
+    /// A rung of the ladder for calls whose service fails.
+    Rung {
+        /// A second address or service was tried, before one took the call.
+        Retry = "retry",
+        /// Music or ringing while a service is sought.
+        Quiet = "quiet",
+        /// Another service is sought for a call that one had lost.
+        Resume = "resume",
+        /// The route's announcement.
+        Announce = "announce",
+        /// The route's `then`: AGISTATUS=FAILURE.
+        Fail = "fail",
+        /// The route's `then`: the dialplan goes on.
+        Continue = "continue",
+        /// The route's `then`: the channel is hung up.
+        Hangup = "hangup",
+        /// The route's `then`: the dialplan goes on elsewhere.
+        Goto = "goto",
+    }
+}
+
+label! {
+    /// What stands in AGIBRIDGE_STATUS of a call that was on a route.
+    Failure {
+        /// A service handed the call to a route that there is not.
+        NoRoute = "NO_ROUTE",
+        /// No service took the call.
+        Unavailable = "UNAVAILABLE",
+        /// Its service was lost.
+        Lost = "LOST",
+        /// It lasted too long.
+        Limit = "LIMIT",
+        /// The bridge was shut down.
+        Draining = "DRAINING",
+        /// The service, or Asterisk, sent what the protocol does not allow.
+        ProtocolError = "PROTOCOL_ERROR",
+        /// An operator ended it.
+        Operator = "OPERATOR",
+        /// The service itself asked for it.
+        Failed = "FAILED",
+    }
+}
+
 /// The command of a service, without its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommandLabel(u8);
@@ -198,7 +242,8 @@ const RAW: u8 = 11;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutcomeLabel(u8);
 
-const ERRORS: usize = ErrorCode::ProtocolError as usize + 1;
+/// Codes of errors.
+pub(super) const ERRORS: usize = ErrorCode::ProtocolError as usize + 1;
 const KINDS: [&str; 12] = [
     "done",
     "playback",
@@ -252,6 +297,11 @@ impl OutcomeLabel {
     /// The label of an error.
     pub const fn error(code: ErrorCode) -> Self {
         Self(code as u8)
+    }
+
+    /// The code of the error, if it is one.
+    pub(super) const fn as_error(self) -> Option<usize> {
+        if (self.0 as usize) < ERRORS { Some(self.0 as usize) } else { None }
     }
 
     /// The label's value, as `digits` or `timed_out`.

@@ -1,7 +1,7 @@
 //! The text page, in both of Prometheus' formats. Knows nothing of what is measured.
 
-use super::instrument::Totals;
-use std::fmt::Write;
+use super::{exemplar::Exemplar, instrument::Totals};
+use std::{fmt::Write, time::SystemTime};
 
 /// How a page is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(super) fn write(families: &[Family], format: Format) -> String {
     for family in families {
         head(&mut page, family, format);
         for sample in &family.samples {
-            body(&mut page, family, sample);
+            body(&mut page, family, sample, format);
         }
     }
     if format == Format::OpenMetrics {
@@ -100,7 +100,7 @@ fn head(page: &mut String, family: &Family, format: Format) {
     }
 }
 
-fn body(page: &mut String, family: &Family, sample: &Sample) {
+fn body(page: &mut String, family: &Family, sample: &Sample, format: Format) {
     let name = family.name;
     match &sample.value {
         Value::Number(number) => {
@@ -114,11 +114,32 @@ fn body(page: &mut String, family: &Family, sample: &Sample) {
                 let bound = totals.bounds.get(index).map(|&bound| seconds(bound));
                 let bound = bound.map_or_else(|| "+Inf".to_owned(), canonical);
                 line(page, (name, "_bucket"), &sample.labels, Some(&bound), count as f64);
+                if format == Format::OpenMetrics
+                    && let Some(exemplar) = totals.exemplars.get(index).copied().flatten()
+                {
+                    append(page, &exemplar);
+                }
             }
             line(page, (name, "_sum"), &sample.labels, None, seconds(totals.sum));
             line(page, (name, "_count"), &sample.labels, None, count as f64);
         }
     }
+}
+
+/// Behind the sample that the page ends with. The older format has no word for it.
+fn append(page: &mut String, exemplar: &Exemplar) {
+    let Exemplar { trace, value, at } = exemplar;
+    let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    page.truncate(page.trim_end_matches('\n').len());
+    put(
+        page,
+        format_args!(
+            " # {{trace_id=\"{trace}\"}} {} {}.{:03}\n",
+            seconds(*value),
+            at.as_secs(),
+            at.subsec_millis()
+        ),
+    );
 }
 
 fn line(
@@ -164,6 +185,10 @@ fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::trace::TraceContext;
+    use std::time::Duration;
+
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
     fn both_formats_name_a_counter_as_they_must() {
@@ -196,7 +221,15 @@ mod tests {
 
     #[test]
     fn a_histogram_is_written_cumulated() {
-        let totals = Totals { bounds: &[50, 1_000_000], counts: vec![2, 1, 1], sum: 2_500_000 };
+        let trace = TraceContext::continued(Some(PARENT), "", "").trace_id;
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_007);
+        let exemplar = Exemplar { trace, value: 700_000, at };
+        let totals = Totals {
+            bounds: &[50, 1_000_000],
+            counts: vec![2, 1, 1],
+            sum: 2_500_000,
+            exemplars: vec![None, Some(exemplar), None],
+        };
         let families = [Family {
             name: "x_seconds",
             help: "X.",
@@ -206,9 +239,12 @@ mod tests {
         assert_eq!(
             write(&families, Format::OpenMetrics),
             "# HELP x_seconds X.\n# TYPE x_seconds histogram\n# UNIT x_seconds seconds\n\
-             x_seconds_bucket{le=\"0.00005\"} 2\nx_seconds_bucket{le=\"1.0\"} 3\n\
+             x_seconds_bucket{le=\"0.00005\"} 2\n\
+             x_seconds_bucket{le=\"1.0\"} 3 # {trace_id=\"0af7651916cd43dd8448eb211c80319c\"} 0.7 1700000000.007\n\
              x_seconds_bucket{le=\"+Inf\"} 4\nx_seconds_sum 2.5\nx_seconds_count 4\n# EOF\n"
         );
+        // The older format would be broken by it.
+        assert!(!write(&families, Format::Text).contains("trace_id"));
     }
 
     #[test]

@@ -2,7 +2,13 @@
 
 use crate::program::Program;
 use serde_json::Value;
-use std::{fs, net::SocketAddr, path::Path, process::ExitStatus, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
 use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -15,7 +21,7 @@ pub struct Bridge {
     admin: SocketAddr,
     api: Option<SocketAddr>,
     /// Kept for as long as the bridge watches it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Bridge {
@@ -26,16 +32,19 @@ impl Bridge {
     /// When it does not.
     pub async fn start(binary: &Path, configuration: &str) -> Self {
         let folder = TempDir::new().expect("there is room for a file");
-        let file = folder.path().join("agi-bridge.yaml");
-        let text = format!(
-            "agi: {{listen: \"127.0.0.1:0\"}}\nadmin: {{listen: \"127.0.0.1:0\"}}\n\
-             log: {{format: json}}\n{configuration}"
-        );
-        fs::write(&file, text).expect("the folder is ours");
+        let file = write(&folder, configuration);
         let program = Program::start(binary, &["serve", "--config", &file.to_string_lossy()]);
         let Listening { agi, admin, api } =
             program.wait_for(LIMIT, "where it listens", listening).await;
-        Self { program, agi, admin, api, _folder: folder }
+        Self { program, agi, admin, api, folder }
+    }
+
+    /// Puts another configuration into the file that it watches.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn rewrite(&self, configuration: &str) {
+        write(&self.folder, configuration);
     }
 
     /// Where Asterisk connects.
@@ -82,6 +91,16 @@ impl Bridge {
         self.interrupt();
         self.wait_until_ended(limit).await
     }
+}
+
+fn write(folder: &TempDir, configuration: &str) -> PathBuf {
+    let file = folder.path().join("agi-bridge.yaml");
+    let text = format!(
+        "agi: {{listen: \"127.0.0.1:0\"}}\nadmin: {{listen: \"127.0.0.1:0\"}}\n\
+         log: {{format: json}}\n{configuration}"
+    );
+    fs::write(&file, text).expect("the folder is ours");
+    file
 }
 
 /// Where the program says that it listens.
