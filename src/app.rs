@@ -10,7 +10,11 @@ use crate::{
     listener::{self, Allow},
     route::Target,
     session::{Core, Drain, Pending, Rules, Shared, registry::Registry},
-    telemetry::metrics::Metrics,
+    telemetry::{
+        metrics::Metrics,
+        otlp::{self, Exporter},
+        tracer::{self, Tracer},
+    },
     upstream::{Directory, Resolver, Upstreams, Workers},
 };
 use anyhow::Context;
@@ -46,6 +50,8 @@ pub struct App {
     workers: Arc<Workers>,
     permits: Permits,
     metrics: Arc<Metrics>,
+    tracing: tracer::Rules,
+    exporter: Option<Exporter>,
     open: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     cores: Vec<JoinHandle<()>>,
@@ -81,6 +87,13 @@ impl App {
         let allow: Allow = Arc::new(ArcSwap::from_pointee(config.agi.allow.clone()));
         let workers = Workers::new();
         count_workers(&metrics, &workers, &shared);
+        for warning in &config.telemetry.warnings {
+            warn!("a variable is not understood, and left aside: {warning}");
+        }
+        let exporter = otlp::start(&config.telemetry).context("telemetry: no thread for it")?;
+        if let Some(exporter) = &exporter {
+            metrics.count_spans(exporter.tracing().counts());
+        }
         let (open, _) = watch::channel(true);
         let (stop, _) = watch::channel(false);
         let mut app = Self {
@@ -92,6 +105,8 @@ impl App {
             workers,
             permits: Arc::new(ArcSwap::from_pointee(config.api.workers.clone())),
             metrics,
+            tracing: config.telemetry.rules,
+            exporter,
             open,
             stop,
             cores: Vec::new(),
@@ -193,6 +208,10 @@ impl App {
         if !joined.await.unwrap_or(false) {
             warn!("a core ended by a fault of the bridge");
         }
+        // Last: the calls have left their spans.
+        if let Some(exporter) = self.exporter {
+            exporter.finish().await;
+        }
         info!("stopped");
     }
 
@@ -238,13 +257,19 @@ impl App {
                 *address = listener.local_addr()?;
                 listeners.push(listener);
             }
-            self.start_core(number, listeners)?;
+            let tracer = self.exporter.as_ref().map(|it| it.tracing().core(agi.cores));
+            self.start_core(number, listeners, tracer)?;
         }
         self.agi = addresses;
         Ok(())
     }
 
-    fn start_core(&mut self, number: usize, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
+    fn start_core(
+        &mut self,
+        number: usize,
+        listeners: Vec<TcpListener>,
+        tracer: Option<Arc<Tracer>>,
+    ) -> anyhow::Result<()> {
         let core = Arc::new(Core {
             shared: Arc::clone(&self.shared),
             upstreams: Arc::new(Upstreams::new(
@@ -252,6 +277,8 @@ impl App {
                 Arc::clone(&self.workers),
             )),
             metrics: self.metrics.core(),
+            tracing: self.tracing,
+            tracer,
         });
         let (allow, open, stop) =
             (Arc::clone(&self.allow), self.open.subscribe(), self.stop.subscribe());

@@ -23,6 +23,7 @@
 //!
 //! How long the caller heard nothing stands in `dead_air`. That the caller is gone is a flag beside the state: it can become known in any of them.
 
+mod answer;
 mod commands;
 mod dead_air;
 mod ending;
@@ -37,6 +38,7 @@ mod state;
 mod tests;
 mod wire;
 
+pub use answer::{Answer, Word};
 pub use machine::Call;
 pub use outcome::{Blame, Loss, LossKind, Outcome, Status};
 

@@ -25,6 +25,7 @@ use crate::{
     api::{Permit, Tls},
     route::Table,
     secret::Secret,
+    telemetry::otlp,
 };
 use ipnet::IpNet;
 use std::{net::SocketAddr, time::Duration};
@@ -42,6 +43,8 @@ pub struct Config {
     pub shutdown: ShutdownConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Traces, the `OTEL_*` variables included. Needs a restart.
+    pub telemetry: otlp::Settings,
     /// Which service gets a call, and how it is treated.
     pub routes: Table,
 }

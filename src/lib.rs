@@ -18,4 +18,5 @@ pub mod scenario;
 pub mod secret;
 pub mod session;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;

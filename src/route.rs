@@ -168,6 +168,8 @@ pub struct Policy {
     pub max_queued_commands: u32,
     /// The longest session.
     pub max_call_duration: Duration,
+    /// Whether programs that speak AGI themselves get the trace as one more argument.
+    pub trace_argument: bool,
     /// What becomes of the call when no service drives it to its end.
     pub then: Then,
 }
@@ -188,6 +190,7 @@ impl Default for Policy {
             heartbeat: Duration::from_secs(20),
             max_queued_commands: 32,
             max_call_duration: Duration::from_secs(12 * 3600),
+            trace_argument: false,
             then: Then { announce: None, next: Next::Fail },
         }
     }

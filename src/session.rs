@@ -7,6 +7,7 @@
 //! | `service` | the service's side of it: who is sought, who has it, what waits to be told |
 //! | `facts` | what is known of a call for as long as it lives |
 //! | `socket` | bytes from and to Asterisk |
+//! | `spans` | what is traced of a call |
 //! | `started` | what a service is told first |
 //! | `meter` | what is counted of a call |
 //! | `registry` | the calls that live now |
@@ -18,13 +19,20 @@ mod meter;
 pub mod registry;
 mod service;
 mod socket;
+mod spans;
 mod started;
 
 pub use begin::serve;
 pub use started::timestamp;
 
 use crate::{
-    agi::Limits, route::Table, session::registry::Registry, telemetry::metrics::CoreMetrics,
+    agi::Limits,
+    route::Table,
+    session::registry::Registry,
+    telemetry::{
+        metrics::CoreMetrics,
+        tracer::{self, Tracer},
+    },
     upstream::Upstreams,
 };
 use arc_swap::ArcSwap;
@@ -71,6 +79,10 @@ pub struct Core {
     pub upstreams: Arc<Upstreams>,
     /// The core's own instruments.
     pub metrics: Arc<CoreMetrics>,
+    /// What is read and written of traces, whether spans leave or not.
+    pub tracing: tracer::Rules,
+    /// The core's own list of spans; none: no span leaves.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// Whether, and until when, the bridge is draining.

@@ -4,4 +4,8 @@
 
 pub mod logs;
 pub mod metrics;
+pub mod otlp;
+pub mod sampler;
+pub mod span;
 pub mod trace;
+pub mod tracer;

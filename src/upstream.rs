@@ -34,9 +34,18 @@ pub use worker::{
     Take, TakeError, WORKER_ID_MAX, Workers,
 };
 
-use crate::{agi::Prelude, proto::CallEvent, route::Service};
+use crate::{
+    agi::Prelude,
+    proto::{CallEvent, call_event::Event},
+    route::Service,
+    telemetry::trace::TraceContext,
+};
 use grpc::Pools;
 use std::{fmt, sync::Arc, time::Duration};
+
+const TRACEPARENT: &str = "traceparent";
+/// What tells the trace, in metadata.
+const TRACE_HEADERS: [&str; 3] = [TRACEPARENT, "tracestate", "baggage"];
 
 /// The largest message, both ways.
 const MESSAGE_MAX: usize = 4 * 1024 * 1024;
@@ -54,11 +63,42 @@ pub struct Opening {
     /// Metadata of the stream, names in lower case: `agibridge-call-id`, `agibridge-route`, `traceparent`, ….
     pub metadata: Vec<(String, String)>,
     /// The first event. It goes out before the service answers.
-    pub started: CallEvent,
+    pub started: Arc<CallEvent>,
     /// How many events may wait in the link when the service does not read.
     pub capacity: usize,
     /// What Asterisk said first, for services that speak AGI themselves.
     pub prelude: Arc<Prelude>,
+    /// The span that seeks a service. Each attempt gets one of its own below it, and its service is told that one.
+    pub trace: Option<TraceContext>,
+    /// Whether services that speak AGI themselves are told it too, as one more argument.
+    pub trace_argument: bool,
+}
+
+impl Opening {
+    /// Puts the span of the next attempt in the place of the one before.
+    fn begin_attempt(&mut self, trace: Option<&TraceContext>) {
+        let Some(trace) = trace else { return };
+        let traceparent = trace.traceparent();
+        for (_, value) in self.metadata.iter_mut().filter(|(name, _)| name == TRACEPARENT) {
+            value.clone_from(&traceparent);
+        }
+    }
+
+    /// Whoever dialled in is sent no metadata: the first event says it.
+    fn tell_trace_in_started(&mut self) {
+        let said = self.metadata.iter().filter(|(name, _)| TRACE_HEADERS.contains(&&**name));
+        let said = said.cloned().collect();
+        if let Some(Event::Started(started)) = &mut Arc::make_mut(&mut self.started).event {
+            started.trace_context = said;
+        }
+    }
+
+    /// The argument for a program that speaks AGI itself.
+    fn trace_argument(&self) -> Option<String> {
+        let told = self.metadata.iter().find(|(name, _)| name == TRACEPARENT);
+        let told = told.filter(|_| self.trace_argument);
+        told.map(|(name, value)| format!("{name}={value}"))
+    }
 }
 
 /// How long a service is sought.

@@ -1,8 +1,8 @@
 //! The command line: what a person asks for, and the role that this process plays for another one.
 
 use crate::{
-    abuse, echo, fastagi, grpc_load, load, plan, process, report, service, starter, websocket,
-    worker,
+    abuse, collector, echo, fastagi, grpc_load, load, plan, process, report, service, starter,
+    websocket, worker,
 };
 use clap::{Parser, ValueEnum};
 use std::{path::PathBuf, time::Duration};
@@ -67,6 +67,8 @@ pub(crate) enum Role {
     WorkerGrpc,
     /// The same over WebSocket.
     WorkerWebsocket,
+    /// Takes the traces.
+    Collector,
     /// Starts a script for each call, and is its Asterisk.
     Starter,
     /// Becomes another program, on the core asked for.
@@ -96,6 +98,7 @@ pub(crate) fn play(role: Role, flags: &Flags) -> anyhow::Result<()> {
         Role::WebsocketService => current_thread()?.block_on(websocket::main()),
         Role::WorkerGrpc => current_thread()?.block_on(worker::grpc(&flags.task)),
         Role::WorkerWebsocket => current_thread()?.block_on(worker::websocket(&flags.task)),
+        Role::Collector => current_thread()?.block_on(collector::main()),
         Role::Starter => starter::main(&flags.task),
         Role::Exec => process::become_program(&flags.task),
     }

@@ -37,6 +37,8 @@ pub(crate) struct Bridging<'a> {
     pub(crate) service: String,
     /// Whether workers may dial in.
     pub(crate) api: bool,
+    /// Who gets the traces of every call.
+    pub(crate) collector: Option<SocketAddr>,
 }
 
 /// What both are given.
@@ -85,11 +87,14 @@ pub(crate) async fn start_haproxy(
 
 /// agi-bridge before a service.
 pub(crate) async fn start_bridge(place: Place<'_>, bridging: Bridging<'_>) -> anyhow::Result<Hop> {
-    let Bridging { program, service, api } = bridging;
+    let Bridging { program, service, api, collector } = bridging;
+    let collector =
+        collector.map(|address| format!("telemetry: {{otlp_endpoint: \"http://{address}\"}}\n"));
+    let collector = collector.unwrap_or_default();
     let api = if api { "api: {listen: \"127.0.0.1:0\", workers: [{groups: \"*\"}]}\n" } else { "" };
     let text = format!(
         "agi: {{listen: \"127.0.0.1:0\"}}\nadmin: {{listen: \"127.0.0.1:0\"}}\n{api}\
-         log: {{format: json, level: info}}\n\
+         {collector}log: {{format: json, level: info}}\n\
          routes:\n  - {{name: bench, path: \"/{{*rest}}\", services: [{service}]}}\n"
     );
     let config = place.folder.join("agi-bridge.yaml");

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     FastAgi,
     /// A shell script, passed through.
     Script,
+    /// The gRPC service, with every call traced.
+    Traced,
 }
 
 /// Where those are that a bridge dials.
@@ -24,16 +26,18 @@ pub(crate) struct Behind<'a> {
     pub(crate) websocket: SocketAddr,
     pub(crate) fastagi: SocketAddr,
     pub(crate) script: &'a Path,
+    pub(crate) service: SocketAddr,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::WebSocketProto,
         Self::WebSocketJson,
         Self::WorkerGrpc,
         Self::WorkerWebSocket,
         Self::FastAgi,
         Self::Script,
+        Self::Traced,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -44,6 +48,7 @@ impl Kind {
             Self::WorkerWebSocket => "worker-ws",
             Self::FastAgi => "agi",
             Self::Script => "exec",
+            Self::Traced => "traced",
         }
     }
 
@@ -52,7 +57,11 @@ impl Kind {
         match self {
             Self::WorkerGrpc => Some(Role::WorkerGrpc),
             Self::WorkerWebSocket => Some(Role::WorkerWebsocket),
-            Self::WebSocketProto | Self::WebSocketJson | Self::FastAgi | Self::Script => None,
+            Self::WebSocketProto
+            | Self::WebSocketJson
+            | Self::FastAgi
+            | Self::Script
+            | Self::Traced => None,
         }
     }
 
@@ -64,6 +73,7 @@ impl Kind {
             Self::WebSocketJson => websocket(Format::Json),
             Self::WorkerGrpc | Self::WorkerWebSocket => format!("worker://{}", worker::GROUP),
             Self::FastAgi => format!("agi://{}", behind.fastagi),
+            Self::Traced => format!("grpc://{}", behind.service),
             // More than are ever run: a process may outlive its call by a moment.
             Self::Script => {
                 return format!(

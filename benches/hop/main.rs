@@ -6,6 +6,7 @@
 
 mod abuse;
 mod cli;
+mod collector;
 mod counters;
 mod driver;
 mod echo;

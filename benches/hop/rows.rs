@@ -130,6 +130,7 @@ fn kinds() -> Vec<Row> {
             figures.map(|(id, title, unit, load, figure)| {
                 let row = row(id, title, unit, load, figure).on(kind, Subject::Bridge);
                 match (figure, kind) {
+                    (CommandCost | CallCost, Kind::Traced) => row.target(Target::AtMost(1.25)),
                     (CommandCost | CallCost, Kind::FastAgi) => row.target(Target::AtMost(1.0)),
                     (CommandCost | CallCost, Kind::WebSocketProto | Kind::WebSocketJson) => {
                         row.target(Target::AtMost(1.2))

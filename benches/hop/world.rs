@@ -86,6 +86,7 @@ pub(crate) struct World {
     fastagi: Server,
     service: Server,
     websocket: Server,
+    collector: Server,
     hops: BTreeMap<Subject, Hop>,
     workers: BTreeMap<Subject, Running>,
     clients: BTreeMap<Subject, Server>,
@@ -133,6 +134,7 @@ impl World {
             fastagi: Server::start(Role::Fastagi, settings.cpu).await?,
             service: Server::start(Role::GrpcService, settings.cpu).await?,
             websocket: Server::start(Role::WebsocketService, settings.cpu).await?,
+            collector: Server::start(Role::Collector, settings.cpu).await?,
             hops: BTreeMap::new(),
             workers: BTreeMap::new(),
             clients: BTreeMap::new(),
@@ -178,18 +180,20 @@ impl World {
             Subject::Client(_) => {
                 let address = self.clients.get(&subject).context("it was started above")?.address;
                 let service = format!("{{url: \"grpc://{address}\"}}");
-                self.start_bridge(place, service, false).await?
+                self.start_bridge(place, service, (false, None)).await?
             }
             Subject::Haproxy => hops::start_haproxy(place, self.fastagi.address).await?,
             Subject::Bridge => {
                 let service = format!("{{url: \"grpc://{}\"}}", self.service.address);
-                self.start_bridge(place, service, false).await?
+                self.start_bridge(place, service, (false, None)).await?
             }
             Subject::Kind(kind) => {
                 let (websocket, fastagi) = (self.websocket.address, self.fastagi.address);
-                let behind = Behind { websocket, fastagi, script: &self.script };
+                let (service, script) = (self.service.address, &*self.script);
+                let behind = Behind { websocket, fastagi, script, service };
+                let collector = (kind == Kind::Traced).then_some(self.collector.address);
                 let service = kind.service(&behind);
-                self.start_bridge(place, service, kind.worker().is_some()).await?
+                self.start_bridge(place, service, (kind.worker().is_some(), collector)).await?
             }
         };
         let Some(hop) = hop else { return Ok(()) };
@@ -219,7 +223,7 @@ impl World {
             Subject::Tonic => alone(&self.service),
             Subject::Direct => alone(&self.fastagi),
             Subject::Haproxy | Subject::Kind(Kind::FastAgi) => before(&self.fastagi.running),
-            Subject::Bridge => before(&self.service.running),
+            Subject::Bridge | Subject::Kind(Kind::Traced) => before(&self.service.running),
             Subject::Kind(Kind::WebSocketProto | Kind::WebSocketJson) => {
                 before(&self.websocket.running)
             }
@@ -257,7 +261,7 @@ impl World {
         for hop in self.hops.into_values() {
             hop.running.stop().await;
         }
-        let own = [self.echo, self.fastagi, self.service, self.websocket];
+        let own = [self.echo, self.fastagi, self.service, self.websocket, self.collector];
         for server in own.into_iter().chain(self.clients.into_values()) {
             server.running.stop().await;
         }
@@ -268,10 +272,10 @@ impl World {
         &self,
         place: Place<'_>,
         service: String,
-        api: bool,
+        (api, collector): (bool, Option<SocketAddr>),
     ) -> anyhow::Result<Option<Hop>> {
         let Some(program) = &self.settings.bridge else { return Ok(None) };
-        hops::start_bridge(place, Bridging { program, service, api }).await.map(Some)
+        hops::start_bridge(place, Bridging { program, service, api, collector }).await.map(Some)
     }
 
     fn place<'a>(&self, folder: &'a Path) -> Place<'a> {

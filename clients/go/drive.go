@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/status"
 )
@@ -120,6 +121,8 @@ func (d *driver) run(ctx context.Context, m *machine, done func()) {
 	if before := call.Resumption; before != nil {
 		attributes = append(attributes, attribute.Int("agibridge.resumption.attempt", int(before.Attempt)))
 	}
+	// A worker's stream has no metadata of the call.
+	ctx = traceParent.Extract(ctx, propagation.MapCarrier(m.started.GetTraceContext()))
 	ctx, span := otel.Tracer("github.com/agi-bridge/agi-bridge/clients/go", trace.WithInstrumentationVersion(Version)).
 		Start(ctx, spanName, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attributes...))
 

@@ -256,13 +256,7 @@ func (w *worker) take(client pb.WorkerServiceClient, m *machine, offer *pb.CallO
 		w.log.Warn("agibridge: an offered call could not be taken", "call_id", offer.GetCallId(), "error", err)
 		return
 	}
-	told, err := stream.Header()
-	if err != nil {
-		// Recv gives the error again, and the machine takes it.
-		w.log.Debug("agibridge: an offered call was not there any more", "call_id", offer.GetCallId(), "error", err)
-	}
-	handlerCtx := traceParent.Extract(ctx, metadataCarrier(told))
-	how := w.driver.drive(handlerCtx, m, stream, func() { w.roster.leave(m) })
+	how := w.driver.drive(ctx, m, stream, func() { w.roster.leave(m) })
 	if how.code != codes.OK {
 		// A client has no status to end with: its stream is cancelled.
 		w.log.Debug("agibridge: giving the call up", "call_id", offer.GetCallId(), "status", fmt.Sprint(how.code), "reason", how.text)

@@ -16,7 +16,7 @@ done
 maven() {
     local pom=$1
     shift
-    mvn --batch-mode --no-transfer-progress -Dorg.slf4j.simpleLogger.defaultLogLevel=warn ${OFFLINE:-} -f "$pom" "-Dmaven.repo.local=$cache/repository" \
+    mvn --batch-mode -Dstyle.color=never --no-transfer-progress -Dorg.slf4j.simpleLogger.defaultLogLevel=warn ${OFFLINE:-} -f "$pom" "-Dmaven.repo.local=$cache/repository" \
         "-Dbuild.folder=$cache/build/$step" "-Dproto.folder=$proto" "$@" </dev/null
 }
 
@@ -46,6 +46,9 @@ format)
     ;;
 test)
     maven pom.xml test
+    awk -F '[:,]' '/^Tests run/ { run += $2; failed += $4 + $6; skipped += $8 }
+        END { printf "%d passed, %d failed, %d skipped\n", run - failed - skipped, failed, skipped; exit run == 0 }' \
+        "$cache/build/$step"/surefire-reports/*.txt
     ;;
 package)
     maven pom.xml install -Dmaven.test.skip=true

@@ -250,9 +250,11 @@ fn opening() -> Opening {
     let started = CallStarted { call_id: "call-1".into(), ..CallStarted::default() };
     Opening {
         metadata: Vec::new(),
-        started: CallEvent { event: Some(Event::Started(Box::new(started))) },
+        started: Arc::new(CallEvent { event: Some(Event::Started(Box::new(started))) }),
         capacity: 16,
         prelude: Arc::default(),
+        trace: None,
+        trace_argument: false,
     }
 }
 

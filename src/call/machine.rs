@@ -2,7 +2,7 @@
 //! and `ending`.
 
 use super::{
-    Action, Loss, Note, Outcome, Rung, Settings, Status,
+    Action, Answer, Loss, Note, Outcome, Rung, Settings, Status,
     dead_air::DeadAir,
     ending::{Cause, Verdict, music_off},
     journal::{Budget, Journal},
@@ -71,6 +71,8 @@ pub struct Call {
     pub(super) dead_air: DeadAir,
     /// What the bridge could not do for the service, for the call's end.
     pub(super) fault: Option<String>,
+    /// What was answered and not taken yet; none: nobody watches.
+    pub(super) answers: Option<Vec<Answer>>,
 }
 
 impl Call {
@@ -107,7 +109,18 @@ impl Call {
             quiet_at,
             dead_air: DeadAir::default(),
             fault: None,
+            answers: None,
         }
+    }
+
+    /// From now on each command that is answered can be taken by [`Self::take_answers`].
+    pub fn keep_answers(&mut self) {
+        self.answers.get_or_insert_default();
+    }
+
+    /// What was answered since the last time, in order.
+    pub fn take_answers(&mut self) -> impl Iterator<Item = Answer> {
+        self.answers.iter_mut().flat_map(|answers| answers.drain(..))
     }
 
     /// A call that gets no service: it is sent back to the dialplan with `failure`, whatever its route says.

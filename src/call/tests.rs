@@ -34,6 +34,7 @@ fn settings() -> Settings {
             heartbeat: Duration::from_secs(20),
             max_queued_commands: 4,
             max_call_duration: Duration::from_secs(3600),
+            trace_argument: false,
             then: Then { announce: None, next: Next::Fail },
         },
         limits: Limits { line_bytes_max: 8190 },

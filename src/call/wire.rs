@@ -1,7 +1,7 @@
 //! The Asterisk side of a call: what it said, and what is written to it next.
 
 use super::{
-    Action, Note,
+    Action, Answer, Note, Word,
     ending::{Cause, Verdict},
     machine::Call,
     queue::{Entry, Work, error},
@@ -140,6 +140,7 @@ impl Call {
         now: Duration,
     ) {
         self.last_failed = matches!(outcome, Outcome::Error(_));
+        self.answered(Some(id), command, elapsed, &outcome, now);
         let is_kept = match &self.state {
             State::Resuming(_) => true,
             State::Driven { .. } => self.is_resumable(),
@@ -267,9 +268,26 @@ impl Call {
     }
 
     fn result_of(&mut self, running: &Running, outcome: Outcome, now: Duration) {
-        if let Owner::Service { id } = running.owner {
-            let elapsed = now.saturating_sub(running.written_at);
-            self.result((id, running.exchange.name()), Some(elapsed), outcome, now);
+        let elapsed = Some(now.saturating_sub(running.written_at));
+        match running.owner {
+            Owner::Service { id } => {
+                self.result((id, running.exchange.name()), elapsed, outcome, now);
+            }
+            Owner::Bridge => self.answered(None, running.exchange.name(), elapsed, &outcome, now),
+            Owner::Nobody | Owner::Relay => {}
+        }
+    }
+
+    fn answered(
+        &mut self,
+        id: Option<u32>,
+        command: &'static str,
+        elapsed: Option<Duration>,
+        outcome: &Outcome,
+        at: Duration,
+    ) {
+        if let Some(answers) = &mut self.answers {
+            answers.push(Answer { id, command, elapsed, at, outcome: Word::of(outcome) });
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod api;
 mod routes;
+mod telemetry;
 
 use super::{
     AdminConfig, AgiConfig, Config, LogConfig, LogFormat, LogLevel, ShutdownConfig,
@@ -29,7 +30,11 @@ const PRIVATE: [&str; 9] = [
 ];
 
 /// `None` when the file has faults, told to `reader`; more may have been told where there was a part to check.
-pub(super) fn check(file: File, reader: &mut Reader) -> Option<Config> {
+pub(super) fn check(
+    file: File,
+    environment: Vec<(String, String)>,
+    reader: &mut Reader,
+) -> Option<Config> {
     let agi = agi(&file.agi, reader);
     let admin = admin(&file.admin, &agi, reader);
     let api = api::api(&file.api, &agi, &admin, reader);
@@ -45,8 +50,9 @@ pub(super) fn check(file: File, reader: &mut Reader) -> Option<Config> {
         format: log.and_then(|it| word(&it.format)).unwrap_or(LogFormat::Json),
         level: log.and_then(|it| word(&it.level)).unwrap_or(LogLevel::Info),
     };
+    let telemetry = telemetry::telemetry(&file.telemetry, environment, reader);
     let routes = routes::table(&file, agi.max_call_duration, &api, reader)?;
-    reader.faults.is_empty().then_some(Config { agi, admin, api, shutdown, log, routes })
+    reader.faults.is_empty().then_some(Config { agi, admin, api, shutdown, log, telemetry, routes })
 }
 
 fn agi(field: &Field<file::Agi>, reader: &mut Reader) -> AgiConfig {

@@ -3,6 +3,7 @@
 use super::{AgiConfig, ApiConfig, Config, LogConfig, file::NextWord, units, value::Choice};
 use crate::api::{Credential, Groups, Permit};
 use crate::route::{Next, Policy, Quiet, Route, Service, Target, Then, Tls, When};
+use crate::telemetry::otlp;
 use serde_json::{Map, Value, json};
 use std::{path::PathBuf, time::Duration};
 
@@ -37,6 +38,7 @@ impl Config {
                 })),
             ),
             ("log", Some(log(&self.log))),
+            ("telemetry", Some(telemetry(&self.telemetry))),
             ("routes", Some(routes.into())),
         ])
     }
@@ -109,6 +111,20 @@ fn permit(permit: &Permit) -> Value {
 
 fn log(log: &LogConfig) -> Value {
     json!({"format": word(log.format), "level": word(log.level)})
+}
+
+/// With what the variables say, as far as the file has a key for it.
+fn telemetry(telemetry: &otlp::Settings) -> Value {
+    let export = telemetry.export.as_ref();
+    let headers: Option<Map<String, Value>> = export
+        .map(|export| export.headers.iter().map(|(name, _)| (name.clone(), MASK.into())).collect());
+    let headers = headers.filter(|headers| !headers.is_empty());
+    sparse([
+        ("otlp_endpoint", export.map(|export| export.endpoint().into())),
+        ("otlp_protocol", export.map(|export| word(export.protocol))),
+        ("otlp_headers", headers.map(Value::Object)),
+        ("caller_numbers", Some(telemetry.rules.caller_numbers.into())),
+    ])
 }
 
 fn route(route: &Route) -> Value {
@@ -190,6 +206,7 @@ fn policy(policy: &Policy) -> Value {
         "heartbeat": span(policy.heartbeat),
         "max_queued_commands": policy.max_queued_commands,
         "max_call_duration": span(policy.max_call_duration),
+        "trace_argument": policy.trace_argument,
         "then": then(&policy.then),
     })
 }

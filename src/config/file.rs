@@ -9,10 +9,10 @@ use super::{
     reference::{DnsName, FilePath, SecretText, WorkerGroup},
     service_url::ServiceUrl,
     tree::{Node, Value},
-    value::{Choice, Listen, Name, Network, Number, Size, Span, Text, Word},
+    value::{Choice, Flag, Listen, Name, Network, Number, Size, Span, Text, Word},
     {LogFormat, LogLevel},
 };
-use crate::route::Pattern;
+use crate::{route::Pattern, telemetry::otlp::Protocol};
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -35,12 +35,14 @@ section! {
         shutdown: Shutdown;
         /// Logs.
         log: Log;
+        /// Traces.
+        telemetry: Telemetry;
         /// How calls are treated; each of these keys may also stand on a route.
         defaults: Treatment;
         /// Which service gets a call. The first route that fits gets it.
         routes: List<Route>, required;
     }
-    later ["managers", "telemetry"]
+    later ["managers"]
 }
 
 section! {
@@ -130,6 +132,20 @@ section! {
 }
 
 section! {
+    /// Traces: what is recorded of calls, and where it goes. The `OTEL_*` variables win over these. A change needs a restart.
+    struct Telemetry {
+        /// The OpenTelemetry collector, such as `http://collector:4317`. Default: none, and no trace is recorded.
+        otlp_endpoint: Text;
+        /// What is spoken there: `grpc` (the default), or `http/protobuf`.
+        otlp_protocol: Word<Protocol>;
+        /// Headers for each request to it.
+        otlp_headers: Names<SecretText>;
+        /// Whether the numbers of callers stand in traces. Default false.
+        caller_numbers: Flag;
+    }
+}
+
+section! {
     /// How calls are treated.
     struct Treatment {
         /// For one attempt to reach a service: connect, handshake and acceptance. Default 1s.
@@ -156,6 +172,8 @@ section! {
         max_queued_commands: Number<1, 1024>;
         /// The longest session. Default: `agi.max_call_duration`, which it may not exceed.
         max_call_duration: CallSpan;
+        /// Whether `agi://` and `exec:` services get the trace as one more argument, `traceparent=00-…`. Default false.
+        trace_argument: Flag;
         /// What becomes of a call that no service drives to its end. Default {next: fail}.
         then: Then;
     }
@@ -282,6 +300,11 @@ pub(super) enum NextWord {
 impl Choice for NextWord {
     const WORDS: &'static [(&'static str, Self)] =
         &[("fail", Self::Fail), ("continue", Self::Continue), ("hangup", Self::Hangup)];
+}
+
+impl Choice for Protocol {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("grpc", Self::Grpc), ("http/protobuf", Self::HttpProtobuf)];
 }
 
 impl Choice for LogFormat {

@@ -48,6 +48,8 @@ pub fn parse(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Config, Faults> {
     let mut faults = Vec::new();
+    let (telemetry, environment): (Vec<_>, Vec<_>) =
+        environment.partition(|(name, _)| name.to_string_lossy().starts_with("OTEL_"));
     let root = match text {
         Some(text) => tree(text, &mut faults),
         None => Some(Node::empty_map(Place::Nowhere)),
@@ -55,10 +57,13 @@ pub fn parse(
     let Some(mut root) = root else {
         return Err(Faults::none_of(faults).err().unwrap_or_else(|| nothing_in("the file").into()));
     };
-    environment::overlay(&mut root, environment, &mut faults);
+    environment::overlay(&mut root, environment.into_iter(), &mut faults);
     let mut reader = Reader { faults, directory: directory.to_owned() };
-    let config =
-        File::read(&root, "", &mut reader).and_then(|file| check::check(file, &mut reader));
+    let lossy = |text: OsString| text.to_string_lossy().into_owned();
+    let telemetry =
+        telemetry.into_iter().map(|(name, value)| (lossy(name), lossy(value))).collect();
+    let config = File::read(&root, "", &mut reader)
+        .and_then(|file| check::check(file, telemetry, &mut reader));
     Faults::none_of(reader.faults)?;
     // Without a fault there is a configuration; were it otherwise, that would be a fault of ours, and no reason to panic.
     config.ok_or_else(|| nothing_in("the configuration").into())

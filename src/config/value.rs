@@ -90,6 +90,30 @@ impl<const MIN: u64, const MAX: u64> Read for Number<MIN, MAX> {
     }
 }
 
+/// Yes or no.
+#[derive(Debug)]
+pub(super) struct Flag(pub(super) bool);
+
+impl Read for Flag {
+    fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
+        let given = match &node.value {
+            Value::Scalar { text, style: Style::Plain | Style::Environment } => {
+                text.to_ascii_lowercase().parse().ok()
+            }
+            Value::Scalar { style: Style::Quoted, .. } | Value::List(_) | Value::Map(_) => None,
+        };
+        match given {
+            Some(flag) => Some(Self(flag)),
+            None => reader.unfit(node, path, "`true` or `false` is wanted here"),
+        }
+    }
+
+    #[cfg(test)]
+    fn schema() -> serde_json::Value {
+        json!({"type": "boolean"})
+    }
+}
+
 /// A duration; the range is in milliseconds.
 #[derive(Debug)]
 pub(super) struct Span<const MIN: u64, const MAX: u64>(pub(super) Duration);

@@ -205,6 +205,7 @@ impl Config {
             ("admin.token", self.admin.token != new.admin.token),
             ("api.listen", self.api.listen != new.api.listen),
             ("api.tls", self.api.tls != new.api.tls),
+            ("telemetry", self.telemetry != new.telemetry),
             ("log", self.log != new.log),
             ("shutdown", self.shutdown != new.shutdown),
         ];

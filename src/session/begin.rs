@@ -7,6 +7,7 @@ use super::{
     meter::Meter,
     registry::Entry,
     socket::{Read, Socket},
+    spans::Spans,
 };
 use crate::{
     agi::{Prelude, PreludeError, PreludeReader, Request},
@@ -15,6 +16,7 @@ use crate::{
     route::{self, Policy, Quiet, Route, Then},
     telemetry::{
         metrics::{Connection, Rejection},
+        span::CallFacts,
         trace::TraceContext,
     },
 };
@@ -70,7 +72,8 @@ pub async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
         }
         Err((status, detail)) => {
             core.metrics.rejected(rejection(status));
-            turn_away(&core, socket, &arrival, &rules, status, &detail).await;
+            let spans = arrival.spans(&core, Uuid::now_v7(), &arrival.trace(&core), None);
+            turn_away(&core, socket, &arrival, &rules, (status, &detail), spans).await;
             drop(pending);
         }
     }
@@ -85,6 +88,49 @@ struct Arrival {
     rest: Vec<u8>,
     peer: SocketAddr,
     accepted: (Instant, SystemTime),
+}
+
+impl Arrival {
+    /// The call's span: below the one that the AGI URL names, or the first of a trace.
+    ///
+    /// Only the URL is asked: a channel variable is not in the prelude, and to read it would cost every call a
+    /// command before its service is sought. The dialplan can put the variable into the URL.
+    fn trace(&self, core: &Core) -> TraceContext {
+        let rules = &core.tracing;
+        let mut trace = match (rules.trace_context, rules.baggage) {
+            (false, false) => TraceContext::root(),
+            _ => TraceContext::from_query(&self.request.query),
+        };
+        if !rules.trace_context {
+            trace = TraceContext { baggage: trace.baggage, ..TraceContext::root() };
+        }
+        if core.tracer.is_some() {
+            let parent = trace.parent.map(|_| trace.sampled());
+            trace.set_sampled(rules.sampler.samples(trace.trace_id, parent));
+        }
+        trace
+    }
+
+    fn spans(
+        &self,
+        core: &Core,
+        call_id: Uuid,
+        trace: &TraceContext,
+        route: Option<&Arc<str>>,
+    ) -> Option<Box<Spans>> {
+        let tracer = core.tracer.as_ref()?;
+        let number = &self.channel.caller_id_number;
+        let call = CallFacts {
+            call_id,
+            channel: self.channel.name.clone(),
+            unique_id: self.channel.unique_id.clone(),
+            channel_type: self.channel.r#type.clone(),
+            caller_number: (core.tracing.caller_numbers && !number.is_empty())
+                .then(|| number.clone()),
+            peer: self.peer,
+        };
+        Some(Box::new(Spans::begin(tracer, trace, call, route, self.accepted.1)))
+    }
 }
 
 /// Why a connection is no call.
@@ -162,11 +208,21 @@ async fn drive(
     rules: Arc<Rules>,
     (route, parameters): Chosen,
 ) {
-    let Arrival { prelude, request, channel, rest, peer, accepted } = arrival;
     let call_id = Uuid::now_v7();
-    let trace = TraceContext::from_query(&request.query);
+    let trace = arrival.trace(&core);
+    let spans = arrival.spans(&core, call_id, &trace, Some(&route.name));
+    let Arrival { prelude, request, channel, rest, peer, accepted } = arrival;
     let name = channel.name;
-    debug!(%call_id, route = %route.name, trace_id = %trace.trace_id, %peer, channel = name, "call started");
+    debug!(
+        name: "agibridge.call.started",
+        %call_id,
+        route = %route.name,
+        trace_id = %trace.trace_id,
+        span_id = %trace.span_id,
+        %peer,
+        channel = name,
+        "call started"
+    );
     let handle = core.shared.registry.register(Entry {
         call_id,
         route: Arc::clone(&route.name),
@@ -176,6 +232,9 @@ async fn drive(
     });
     let metrics = core.metrics.route(&route.name);
     let mut call = Call::new(settings(route.policy.clone(), &rules), accepted.0.elapsed());
+    if spans.is_some() {
+        call.keep_answers();
+    }
     if !rest.is_empty() {
         call.handle_asterisk(&rest, accepted.0.elapsed());
     }
@@ -187,17 +246,19 @@ async fn drive(
         prelude: Arc::new(prelude),
         request,
         trace,
+        told: (core.tracing.trace_context, core.tracing.baggage),
         rules,
         place: Place { route: Arc::clone(&route), parameters, query },
     };
     let (opening, within) = (facts.opening(None), route.policy.retry_for);
-    let opening = super::drive::open(&core, &route, &metrics, opening, (within, None));
+    let attempts = spans.as_ref().and_then(|spans| spans.seek(None));
+    let opening = super::drive::open(&core, &route, &metrics, opening, (within, None), attempts);
     let mut session = Session::new(Parts {
         call,
         socket,
         accepted: accepted.0,
         opening: Some(opening),
-        on_route: Some(OnRoute { facts, handle, meter }),
+        on_route: Some(OnRoute { facts, handle, meter, spans }),
         core,
     });
     drop(route);
@@ -206,9 +267,11 @@ async fn drive(
     session.count_end(&outcome, duration);
     let Some(facts) = session.facts() else { return };
     info!(
+        name: "agibridge.call.ended",
         %call_id,
         route = %facts.place.route.name,
         trace_id = %facts.trace.trace_id,
+        span_id = %facts.trace.span_id,
         %peer,
         channel = name,
         service = session.service(),
@@ -228,8 +291,8 @@ async fn turn_away(
     socket: Socket,
     arrival: &Arrival,
     rules: &Rules,
-    status: Status,
-    detail: &str,
+    (status, detail): (Status, &str),
+    spans: Option<Box<Spans>>,
 ) {
     let call = Call::turned_away(settings(refusing(), rules), status, detail, Duration::ZERO);
     let session = Session::new(Parts {
@@ -241,7 +304,11 @@ async fn turn_away(
         core: Arc::clone(core),
     });
     let outcome: Option<Outcome> = tokio::time::timeout(TURN_AWAY_TIMEOUT, session).await.ok();
+    if let Some(mut spans) = spans {
+        spans.turned_away(status);
+    }
     info!(
+        name: "agibridge.call.turned_away",
         peer = %arrival.peer,
         channel = arrival.channel.name,
         path = arrival.request.path,
@@ -284,6 +351,7 @@ fn refusing() -> Policy {
         heartbeat: Duration::MAX,
         max_queued_commands: 0,
         max_call_duration: TURN_AWAY_TIMEOUT,
+        trace_argument: false,
         then: Then { announce: None, next: route::Next::Fail },
     }
 }

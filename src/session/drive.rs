@@ -13,6 +13,7 @@ use super::{
     registry::{Handle, Order, State},
     service::{STALL_TIMEOUT, Side},
     socket::{Read, Socket},
+    spans::Spans,
 };
 use crate::{
     call::{Action, Call, Outcome},
@@ -57,6 +58,8 @@ pub(super) struct OnRoute {
     pub(super) facts: Facts,
     pub(super) handle: Handle,
     pub(super) meter: Meter,
+    /// None: no span leaves.
+    pub(super) spans: Option<Box<Spans>>,
 }
 
 /// What was done of what the machine asked.
@@ -109,14 +112,28 @@ impl Session {
     }
 
     /// The call is over.
-    pub(super) fn count_end(&self, outcome: &Outcome, duration: Duration) {
+    pub(super) fn count_end(&mut self, outcome: &Outcome, duration: Duration) {
         if let Some(meter) = self.meter() {
             meter.ended(outcome, duration);
+        }
+        self.trace_answers();
+        if let Some(spans) = self.spans() {
+            spans.end(outcome);
         }
     }
 
     fn meter(&self) -> Option<&Meter> {
         self.on_route.as_ref().map(|on_route| &on_route.meter)
+    }
+
+    fn spans(&mut self) -> Option<&mut Spans> {
+        self.on_route.as_mut()?.spans.as_deref_mut()
+    }
+
+    fn trace_answers(&mut self) {
+        if let Some(OnRoute { spans: Some(spans), .. }) = &mut self.on_route {
+            self.call.take_answers().for_each(|answer| spans.answered(&answer));
+        }
     }
 
     /// Does what the machine asks, until it asks nothing.
@@ -141,6 +158,9 @@ impl Session {
                         meter.answered(answered);
                         work = Work::Commands;
                     }
+                    if let (Some(spans), Some(answered)) = (self.spans(), &answered) {
+                        spans.relayed(answered, now);
+                    }
                     if let Side::Raw(raw) = &mut self.side {
                         raw.relay(&bytes);
                     }
@@ -158,6 +178,7 @@ impl Session {
                 Action::Close => self.socket_open = false,
             }
         }
+        self.trace_answers();
         self.flush(now);
         if !self.socket_open && self.finishing_until.is_some() {
             // The service may take its time with the end of its stream; Asterisk is not kept waiting for that.

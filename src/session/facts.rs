@@ -18,6 +18,8 @@ pub(super) struct Facts {
     pub(super) prelude: Arc<Prelude>,
     pub(super) request: Request,
     pub(super) trace: TraceContext,
+    /// Whether a service is told the trace, and its baggage.
+    pub(super) told: (bool, bool),
     /// Those that the call began with.
     pub(super) rules: Arc<Rules>,
     pub(super) place: Place,
@@ -35,10 +37,12 @@ impl Facts {
     pub(super) fn opening(&self, resumption: Option<Resumption>) -> Opening {
         let Place { route, parameters, query } = &self.place;
         Opening {
-            metadata: started::metadata(self.call_id, route, &self.trace),
-            started: self.started(parameters, query, resumption),
+            metadata: started::metadata(self.call_id, route, &self.trace, self.told),
+            started: Arc::new(self.started(parameters, query, resumption)),
             capacity: 2 * route.policy.max_queued_commands as usize + 16,
             prelude: Arc::clone(&self.prelude),
+            trace: Some(self.trace.clone()),
+            trace_argument: route.policy.trace_argument,
         }
     }
 

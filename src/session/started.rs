@@ -33,6 +33,7 @@ pub(super) fn started(
         accepted_at: Some(timestamp(accepted_at)),
         resumption,
         max_queued_commands: route.policy.max_queued_commands,
+        ..CallStarted::default()
     };
     CallEvent { event: Some(Event::Started(Box::new(started))) }
 }
@@ -42,14 +43,18 @@ pub(super) fn metadata(
     call_id: Uuid,
     route: &Route,
     trace: &TraceContext,
+    (trace_context, baggage): (bool, bool),
 ) -> Vec<(String, String)> {
     let mut metadata = vec![
         ("agibridge-call-id".to_owned(), call_id.to_string()),
         ("agibridge-route".to_owned(), route.name.to_string()),
-        ("traceparent".to_owned(), trace.traceparent()),
     ];
-    metadata.extend(trace.tracestate.clone().map(|state| ("tracestate".to_owned(), state)));
-    metadata.extend(trace.baggage.clone().map(|baggage| ("baggage".to_owned(), baggage)));
+    if trace_context {
+        metadata.push(("traceparent".to_owned(), trace.traceparent()));
+        metadata.extend(trace.tracestate.clone().map(|state| ("tracestate".to_owned(), state)));
+    }
+    let baggage = trace.baggage.clone().filter(|_| baggage);
+    metadata.extend(baggage.map(|baggage| ("baggage".to_owned(), baggage)));
     metadata
 }
 

@@ -11,10 +11,11 @@ mod page;
 mod process;
 
 pub use label::{
-    Cause, CommandLabel, Connection, Failure, OutcomeLabel, Rejection, Rung, Transport,
+    Cause, CommandLabel, Connection, Failure, OutcomeLabel, Rejection, Rung, Transport, status_text,
 };
 pub use page::Format;
 
+use super::tracer::Counts;
 use crate::{
     proto::{call_ended::Reason, hangup::Source},
     telemetry::trace::TraceId,
@@ -38,6 +39,7 @@ pub struct Metrics {
     cores: Mutex<Vec<Arc<CoreMetrics>>>,
     config: Mutex<Config>,
     workers: OnceLock<Workers>,
+    spans: OnceLock<Arc<Counts>>,
 }
 
 /// Counts the workers that are connected, by group.
@@ -92,6 +94,7 @@ impl Metrics {
             cores: Mutex::default(),
             config: Mutex::default(),
             workers: OnceLock::new(),
+            spans: OnceLock::new(),
         })
     }
 
@@ -139,6 +142,11 @@ impl Metrics {
         count: impl Fn() -> Vec<(Arc<str>, usize)> + Send + Sync + 'static,
     ) {
         let _ = self.workers.set(Workers(Box::new(count)));
+    }
+
+    /// Whoever exports spans counts them here. The first one counts.
+    pub fn count_spans(&self, counts: &Arc<Counts>) {
+        let _ = self.spans.set(Arc::clone(counts));
     }
 
     /// Everything, as text.

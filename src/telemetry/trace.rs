@@ -1,6 +1,6 @@
 //! W3C trace context: what came with a call, what goes on to its service. Exports nothing, and reads no clock.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 /// What vendors must be able to pass on (Trace Context 3.3.1.5, Baggage 3.3.2); what is above is cut.
 const TRACESTATE_MEMBERS_MAX: usize = 32;
@@ -89,13 +89,25 @@ impl TraceContext {
 
     /// A span below this one.
     pub fn child(&self) -> Self {
-        let span_id = SpanId(nonzero(rand::random));
+        let span_id = SpanId::random();
         Self { span_id, parent: Some(self.span_id), ..self.clone() }
     }
 
     /// As it goes into the header `traceparent`, with this span as the parent.
     pub fn traceparent(&self) -> String {
         format!("00-{}-{}-{:02x}", self.trace_id, self.span_id, self.flags)
+    }
+
+    /// The span that a command came with, of the service that asked for it: `traceparent` and `tracestate` among `carrier`.
+    pub fn remote(carrier: &HashMap<String, String>) -> Option<Self> {
+        let Parent { trace_id, span_id, flags } = Parent::parse(carrier.get("traceparent")?)?;
+        let tracestate = carrier.get("tracestate").and_then(|state| checked_tracestate(state));
+        Some(Self { trace_id, span_id, parent: None, flags, tracestate, baggage: None })
+    }
+
+    /// The same, to be recorded by whoever asks, or not.
+    pub const fn set_sampled(&mut self, sampled: bool) {
+        self.flags = if sampled { SAMPLED } else { 0 };
     }
 
     /// Whether whoever began the trace wants it recorded.
@@ -122,6 +134,30 @@ impl Parent {
             span_id: SpanId(u64::try_from(span_id).ok()?),
             flags: u8::try_from(flags).ok()? & SAMPLED,
         })
+    }
+}
+
+impl TraceId {
+    /// As OTLP has it.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The half that is random by the standard: samplers decide by it.
+    pub const fn random_part(self) -> u64 {
+        (self.0 as u64) >> 8
+    }
+}
+
+impl SpanId {
+    /// A new one.
+    pub fn random() -> Self {
+        Self(nonzero(rand::random))
+    }
+
+    /// As OTLP has it.
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
     }
 }
 

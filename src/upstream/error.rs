@@ -1,6 +1,6 @@
 //! What goes wrong with a service, before and after it took a call. Knows no retries and no sockets.
 
-use crate::route::Service;
+use crate::{route::Service, telemetry::trace::TraceContext};
 use http::StatusCode;
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use tonic::Code;
@@ -64,6 +64,9 @@ pub enum AttemptError {
         /// Its name.
         worker: String,
     },
+    /// The call went elsewhere before the attempt had come to an end.
+    #[error("given up")]
+    GivenUp,
     /// The service, or a proxy in its name, refused the call.
     #[error("{code:?}: {message}")]
     Status {
@@ -90,6 +93,7 @@ impl AttemptError {
             Self::WorkerGone { .. } => "worker_gone",
             Self::Spawn(_) => "spawn",
             Self::LeftAlone(_) => "left_alone",
+            Self::GivenUp => "given_up",
             Self::Status { code, .. } => status_name(*code),
         }
     }
@@ -117,6 +121,7 @@ impl AttemptError {
         match self {
             Self::Resolve(_)
             | Self::LeftAlone(_)
+            | Self::GivenUp
             | Self::NoWorker { .. }
             | Self::Declined { .. }
             | Self::NotTaken { .. }
@@ -214,6 +219,8 @@ pub struct Attempt<'a> {
     pub took: Duration,
     /// How it failed; none: the service took the call.
     pub error: Option<&'a AttemptError>,
+    /// Its span, where there is one for the call.
+    pub trace: Option<&'a TraceContext>,
 }
 
 impl Attempt<'_> {
@@ -225,6 +232,7 @@ impl Attempt<'_> {
             Some(AttemptError::Timeout(_) | AttemptError::NotTaken { .. }) => {
                 Code::DeadlineExceeded
             }
+            Some(AttemptError::GivenUp) => Code::Cancelled,
             Some(AttemptError::Declined { .. }) => Code::ResourceExhausted,
             Some(AttemptError::NotGrpc(_) | AttemptError::NotWebSocket(_)) => Code::Unimplemented,
             Some(

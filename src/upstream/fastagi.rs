@@ -37,7 +37,9 @@ pub(super) async fn open(
     connect_by: Instant,
 ) -> Result<RawLink, Refusal> {
     let authority = remote.authority();
-    let prelude = opening.prelude.for_server(path.map(|path| (authority.as_str(), path)));
+    let argument = opening.trace_argument();
+    let request = path.map(|path| (authority.as_str(), path));
+    let prelude = opening.prelude.for_server(request, argument.as_deref());
     let refused = |error: io::Error| AttemptError::Connect(plain(&error));
     let mut server = Server::dial(service, active, prelude).map_err(refused)?;
     match timeout_at(connect_by, server.connected()).await {

@@ -38,7 +38,7 @@ pub(super) async fn open(
     (connect_by, accept_by): (Instant, Instant),
 ) -> Result<GrpcLink, Refusal> {
     let pool = pools.of(active.address(), service, remote);
-    let first = stream::frame(&opening.started).ok_or_else(|| {
+    let first = stream::frame(&*opening.started).ok_or_else(|| {
         invalid(Code::InvalidArgument, "the call's first event is over 4 MiB".to_owned())
     })?;
     let mut stale = 0;

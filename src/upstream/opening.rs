@@ -11,8 +11,11 @@ use super::{
     script, websocket,
     worker::{Asked, By},
 };
-use crate::route::{Remote, Service, Target};
-use std::{path::Path, sync::Arc, time::Duration};
+use crate::{
+    route::{Remote, Service, Target},
+    telemetry::trace::TraceContext,
+};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 const RETRY_FIRST: Duration = Duration::from_millis(50);
@@ -31,7 +34,9 @@ pub(super) async fn open(
         upstreams,
         connect_timeout: patience.attempt,
         deadline,
-        opening,
+        opening: opening.clone(),
+        attempt: None,
+        trying: None,
         on_attempt,
         held: Vec::new(),
         slow: Vec::new(),
@@ -43,10 +48,10 @@ pub(super) async fn open(
             Round::Taken(taken) => return Ok(*taken),
             Round::Failed => Instant::now() + backoff.next(),
             Round::AllHeld => (Instant::now() + backoff.next()).max(ladder.held_until()),
-            Round::NobodyLeft => return Err(ladder.exhausted),
+            Round::NobodyLeft => return Err(std::mem::take(&mut ladder.exhausted)),
         };
         if again >= deadline {
-            return Err(ladder.exhausted);
+            return Err(std::mem::take(&mut ladder.exhausted));
         }
         sleep_until(again).await;
     }
@@ -77,7 +82,11 @@ struct Ladder<'a> {
     upstreams: &'a Upstreams,
     connect_timeout: Duration,
     deadline: Instant,
-    opening: &'a Opening,
+    /// As the service sees it that is tried now.
+    opening: Opening,
+    attempt: Option<TraceContext>,
+    /// Which service is tried now, where and since when.
+    trying: Option<(Arc<Service>, Option<SocketAddr>, Instant)>,
     on_attempt: &'a (dyn Fn(&Attempt<'_>) + Sync),
     // Addresses that asked to be left alone, until then or for good.
     held: Vec<(Arc<Address>, Option<Instant>)>,
@@ -158,15 +167,16 @@ impl Ladder<'_> {
     ) -> Visit {
         let mut asked = Asked::default();
         loop {
-            let begun = Instant::now();
+            let begun = self.begin(service, None);
             if begun >= self.deadline {
                 return Visit::Failed;
             }
+            self.opening.tell_trace_in_started();
             let soon = self.soon(begun);
             let by = By { soon, last: if last_service { self.deadline } else { soon } };
             let first = asked.is_empty();
             let workers = &self.upstreams.workers;
-            match workers.offer(service, group, self.opening, &mut asked, by).await {
+            match workers.offer(service, group, &self.opening, &mut asked, by).await {
                 Ok(link) => {
                     self.report(service, None, begun, None);
                     return Visit::Taken(Box::new(Taken::Typed(link.into())));
@@ -185,10 +195,10 @@ impl Ladder<'_> {
 
     /// Tries a service that runs here.
     async fn start(&mut self, service: &Arc<Service>, program: &Path) -> Visit {
-        let begun = Instant::now();
+        let begun = self.begin(service, None);
         let processes = self.upstreams.directory.processes();
         let by = self.soon(begun);
-        match script::open(service, program, self.opening, processes, by).await {
+        match script::open(service, program, &self.opening, processes, by).await {
             Ok(link) => {
                 self.report(service, None, begun, None);
                 Visit::Taken(Box::new(Taken::Raw(link)))
@@ -206,10 +216,13 @@ impl Ladder<'_> {
         remote: &Remote,
         last: bool,
     ) -> Result<Arc<[Arc<Address>]>, ()> {
-        let begun = Instant::now();
+        let begun = self.begin(service, None);
         let by = if last { self.deadline } else { self.soon(begun) };
         let why = match timeout_at(by, self.upstreams.directory.addresses(service, remote)).await {
-            Ok(Ok(addresses)) => return Ok(addresses),
+            Ok(Ok(addresses)) => {
+                self.trying = None;
+                return Ok(addresses);
+            }
             Ok(Err(why)) => why.to_string(),
             Err(_) => "timed out".to_owned(),
         };
@@ -237,7 +250,7 @@ impl Ladder<'_> {
         address: &Arc<Address>,
         last: bool,
     ) -> Option<Taken> {
-        let begun = Instant::now();
+        let begun = self.begin(service, Some(address.socket()));
         let active = address.begin();
         let connect_by = self.soon(begun);
         let accept_by = if last { self.deadline } else { connect_by };
@@ -261,7 +274,7 @@ impl Ladder<'_> {
         active: Active,
         by: (Instant, Instant),
     ) -> Result<Taken, Refusal> {
-        let opening = self.opening;
+        let opening = &self.opening;
         match &service.target {
             Target::Grpc(remote) => {
                 let pools = &self.upstreams.pools;
@@ -317,12 +330,23 @@ impl Ladder<'_> {
         begun: Instant,
         error: Option<AttemptError>,
     ) {
+        self.trying = None;
         let address = address.map(|address| address.socket());
         let took = begun.elapsed();
-        (self.on_attempt)(&Attempt { service, address, took, error: error.as_ref() });
+        let trace = self.attempt.as_ref();
+        (self.on_attempt)(&Attempt { service, address, took, error: error.as_ref(), trace });
         if let Some(error) = error {
             self.exhausted.add(service, address, error);
         }
+    }
+
+    /// An attempt begins: it has a span of its own.
+    fn begin(&mut self, service: &Arc<Service>, address: Option<SocketAddr>) -> Instant {
+        let begun = Instant::now();
+        self.trying = Some((Arc::clone(service), address, begun));
+        self.attempt = self.opening.trace.as_ref().map(TraceContext::child);
+        self.opening.begin_attempt(self.attempt.as_ref());
+        begun
     }
 
     fn soon(&self, begun: Instant) -> Instant {
@@ -346,5 +370,16 @@ impl Ladder<'_> {
     /// When the first held address may be tried again; now when none is held for a while.
     fn held_until(&self) -> Instant {
         self.held.iter().filter_map(|(_, until)| *until).min().unwrap_or_else(Instant::now)
+    }
+}
+
+impl Drop for Ladder<'_> {
+    /// The call is over, or goes elsewhere, in the middle of an attempt: what was begun has its end.
+    fn drop(&mut self) {
+        if let Some((service, address, begun)) = self.trying.take() {
+            let (took, error) = (begun.elapsed(), Some(&AttemptError::GivenUp));
+            let trace = self.attempt.as_ref();
+            (self.on_attempt)(&Attempt { service: &service, address, took, error, trace });
+        }
     }
 }

@@ -69,13 +69,16 @@ pub(super) async fn open(
     };
     let (stdin, stdout, stderr) =
         group.pipes().map_err(|error| AttemptError::Spawn(plain(&error)))?;
-    let prelude = opening.prelude.for_script(program.as_os_str().as_bytes());
+    let argument = opening.trace_argument();
+    let program_name = program.as_os_str().as_bytes();
+    let prelude = opening.prelude.for_script(program_name, argument.as_deref());
     // A fresh pipe is writable, but the runtime has to hear so. A script that is over already shows when it is read.
     let _ = timeout_at(start_by, stdin.writable()).await;
     let written = stdin.try_write(&prelude).unwrap_or(0);
     let call_id = told(opening, "agibridge-call-id").unwrap_or_default();
     let endpoint = format!("{} (process {})", program.display(), group.id());
-    let leash = keeper::keep(group, Stderr::new(stderr, call_id, program));
+    let leash =
+        keeper::keep(group, Stderr::new(stderr, call_id, told(opening, "traceparent"), program));
     let script = Script { stdin: Some(stdin), stdout, leash, left: None, endpoint };
     Ok(RawLink::new(Peer::Script(script), &prelude[written..], service.clone()))
 }
@@ -96,6 +99,7 @@ fn command(program: &Path, opening: &Opening) -> Result<Command, AttemptError> {
     let mut command = Command::new(program);
     command
         .args(arguments)
+        .args(opening.trace_argument())
         .env_clear()
         .envs(environment(std::env::vars_os(), opening))
         .current_dir("/")
@@ -200,16 +204,17 @@ fn read_left(pipe: impl AsFd, left: &mut usize, into: &mut [u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::CallEvent;
 
     #[test]
     fn nothing_of_our_environment_is_passed_on_but_what_a_program_needs() {
         let metadata = [("agibridge-call-id", "1"), ("agibridge-route", "a\0b"), ("x-key", "s")];
         let opening = Opening {
             metadata: metadata.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            started: CallEvent::default(),
+            started: Arc::default(),
             capacity: 1,
             prelude: Arc::default(),
+            trace: None,
+            trace_argument: false,
         };
         let ours =
             ["PATH", "AGIBRIDGE_ADMIN__TOKEN", "LC_ALL", "LD_PRELOAD", "AGIBRIDGE_CALL_ID", "TZ"];

@@ -146,9 +146,11 @@ fn opening(call_id: &str) -> Opening {
     let started = CallStarted { call_id: call_id.to_owned(), ..CallStarted::default() };
     Opening {
         metadata: vec![("agibridge-call-id".to_owned(), call_id.to_owned())],
-        started: CallEvent { event: Some(Event::Started(Box::new(started))) },
+        started: Arc::new(CallEvent { event: Some(Event::Started(Box::new(started))) }),
         capacity: 16,
         prelude: Arc::default(),
+        trace: None,
+        trace_argument: false,
     }
 }
 

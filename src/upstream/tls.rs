@@ -1,13 +1,12 @@
 //! TLS towards a `grpcs://` or `wss://` service. Knows files and rustls, and no calls.
 
 use super::error::AttemptError;
-use crate::route::{Remote, Tls};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
+use crate::{
+    route::{Remote, Tls},
+    tls::client_config,
 };
+use rustls_pki_types::ServerName;
+use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -26,7 +25,8 @@ pub(super) async fn handshake(
     // Files block, and the system's authorities are many.
     let config = tokio::task::spawn_blocking(move || client_config(&files, alpn))
         .await
-        .map_err(|error| AttemptError::Tls(error.to_string()))??;
+        .map_err(|error| AttemptError::Tls(error.to_string()))?
+        .map_err(|error| AttemptError::Tls(error.to_string()))?;
     let stream = TlsConnector::from(Arc::new(config))
         .connect(name, tcp)
         .await
@@ -37,66 +37,4 @@ pub(super) async fn handshake(
         }
         Some(_) | None => Ok(stream),
     }
-}
-
-fn client_config(tls: &Tls, alpn: Option<&'static str>) -> Result<ClientConfig, AttemptError> {
-    let roots = match &tls.ca {
-        Some(path) => Arc::new(authorities(path)?),
-        None => system_authorities()?,
-    };
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| AttemptError::Tls(error.to_string()))?
-        .with_root_certificates(roots);
-    let mut config = match (&tls.cert, &tls.key) {
-        (Some(cert), Some(key)) => {
-            let chain = certificates(cert)?;
-            let key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|e| unusable(key, &e))?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| unusable(cert, &error))?
-        }
-        (None | Some(_), None) | (None, Some(_)) => builder.with_no_client_auth(),
-    };
-    config.alpn_protocols = alpn.map(|name| name.as_bytes().to_vec()).into_iter().collect();
-    Ok(config)
-}
-
-fn authorities(path: &Path) -> Result<RootCertStore, AttemptError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| unusable(path, &error))?;
-    }
-    Ok(roots)
-}
-
-/// Read once: they belong to the image, and reading them takes long.
-fn system_authorities() -> Result<Arc<RootCertStore>, AttemptError> {
-    static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    let roots = SYSTEM.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Arc::new(roots)
-    });
-    if roots.is_empty() {
-        return Err(AttemptError::Tls("the system has no authorities: set tls.ca".into()));
-    }
-    Ok(roots.clone())
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AttemptError> {
-    let found: Vec<_> = CertificateDer::pem_slice_iter(&read(path)?)
-        .collect::<Result<_, _>>()
-        .map_err(|error| unusable(path, &error))?;
-    if found.is_empty() {
-        return Err(unusable(path, &"no certificate in it"));
-    }
-    Ok(found)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, AttemptError> {
-    std::fs::read(path).map_err(|error| unusable(path, &error))
-}
-
-fn unusable(path: &Path, why: &dyn std::fmt::Display) -> AttemptError {
-    AttemptError::Tls(format!("{}: {why}", path.display()))
 }

@@ -57,7 +57,7 @@ pub(super) async fn open(
         .unwrap_or_else(|_| Err(AttemptError::Timeout(Phase::Accepting).into()))?;
     let pings = Pings { interval: service.keepalive_interval, timeout: service.keepalive_timeout };
     let mut messages = Messages::new(socket, format, opening.capacity, pings);
-    messages.try_send(&opening.started).map_err(|error| match error {
+    messages.try_send(&*opening.started).map_err(|error| match error {
         SendError::TooLarge => {
             invalid(Code::InvalidArgument, "the call's first event is over 4 MiB".to_owned())
         }

@@ -13,6 +13,7 @@ mod python;
 mod runner;
 mod scenarios;
 mod scripts;
+mod traces;
 mod wire;
 mod worker;
 
@@ -45,6 +46,7 @@ async fn run() -> ExitCode {
     let mut dialplan = Dialplan::default();
     wire::prepare(&mut dialplan);
     python::prepare(&mut dialplan);
+    traces::prepare(&mut dialplan);
     node::prepare(&mut dialplan);
     worker::prepare(&mut dialplan);
     #[cfg(feature = "clients")]
@@ -61,6 +63,7 @@ async fn run() -> ExitCode {
 
     wire::add(&mut runner, &asterisk);
     python::add(&mut runner, &asterisk);
+    traces::add(&mut runner, &asterisk);
     node::add(&mut runner, &asterisk);
     worker::add(&mut runner, &asterisk);
     #[cfg(feature = "clients")]

@@ -3,6 +3,7 @@
 
 mod asterisk;
 mod bridge;
+mod collector;
 mod fastagi;
 mod script;
 mod service;
@@ -13,6 +14,9 @@ mod worker;
 
 pub(crate) use asterisk::{Asterisk, PRELUDE};
 pub(crate) use bridge::Bridge;
+pub(crate) use collector::{
+    Collector, Manner, attributes, failed, only, variables as collector_variables,
+};
 pub(crate) use fastagi::{FastAgi, Program};
 pub(crate) use script::Script;
 pub(crate) use service::{Caller, Service, command, end, raw};

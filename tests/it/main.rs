@@ -15,5 +15,6 @@ mod scripts;
 mod service_input;
 mod shutdown;
 mod tidy;
+mod tracing;
 mod transports;
 mod weights;

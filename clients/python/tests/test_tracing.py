@@ -13,7 +13,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from agibridge import Call, Handler, HungUp
-from agibridge._proto import call_pb2
 from stream import Stream, begin, over
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -88,14 +87,14 @@ async def test_a_fault_is_an_error_of_the_span_and_a_hangup_is_not(
     assert span.status.status_code is status
 
 
-async def test_a_workers_call_takes_the_trace_from_the_agi_url(exporter: InMemorySpanExporter) -> None:
+async def test_a_workers_call_takes_the_trace_from_the_first_event(exporter: InMemorySpanExporter) -> None:
     stream = Stream()
 
     async def handle(_: Call) -> None:
         pass
 
     task = begin(stream, handle)
-    stream.start(query_parameters=[call_pb2.QueryParameter(key="traceparent", value=f"00-{TRACE}-{PARENT}-01")])
+    stream.start(trace_context={"traceparent": f"00-{TRACE}-{PARENT}-01"})
     await stream.control()
     stream.end()
     await over(task)

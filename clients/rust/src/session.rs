@@ -60,7 +60,7 @@ where
     let mut events = pin!(events);
     let Some(started) = first(&machine, &mut events).await else { return HandlerEnd::Returned };
     machine.begin(&started);
-    let span = trace::handler_span(&started.call_id, &started.route, metadata.as_ref());
+    let span = trace::handler_span(&started, metadata.as_ref());
     let call = Call::new(Arc::clone(&machine), started);
     let handling = {
         let scope = Arc::clone(&machine);

@@ -1,53 +1,40 @@
 //! The handler's span, and how it joins the call's trace.
 
+use crate::proto::CallStarted;
 use std::collections::HashMap;
 use tonic::metadata::MetadataMap;
 use tracing::Span;
 
-/// The span that a handler runs in: a part of the call's trace where OpenTelemetry is set up.
-pub(crate) fn handler_span(call_id: &str, route: &str, metadata: Option<&MetadataMap>) -> Span {
+/// The span that a handler runs in: a part of the call's trace where OpenTelemetry is set up. A worker's stream has no
+/// metadata of the call: its context is in `started`.
+pub(crate) fn handler_span(started: &CallStarted, metadata: Option<&MetadataMap>) -> Span {
     let span = tracing::info_span!(
         "agibridge.v1.CallService/HandleCall",
         otel.kind = "server",
-        agibridge.call.id = call_id,
-        agibridge.route = route,
+        agibridge.call.id = started.call_id,
+        agibridge.route = started.route,
     );
-    if let Some(metadata) = metadata {
-        join(&span, metadata);
+    let mut context = started.trace_context.clone();
+    for name in ["traceparent", "tracestate", "baggage"] {
+        if let Some(value) = metadata.and_then(|it| it.get(name)?.to_str().ok()) {
+            context.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
     }
+    join(&span, &context);
     span
 }
 
 #[cfg(feature = "opentelemetry")]
-fn join(span: &Span, metadata: &MetadataMap) {
+fn join(span: &Span, context: &HashMap<String, String>) {
     use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-    struct Headers<'a>(&'a MetadataMap);
-
-    impl opentelemetry::propagation::Extractor for Headers<'_> {
-        fn get(&self, key: &str) -> Option<&str> {
-            self.0.get(key)?.to_str().ok()
-        }
-
-        fn keys(&self) -> Vec<&str> {
-            self.0
-                .keys()
-                .filter_map(|key| match key {
-                    tonic::metadata::KeyRef::Ascii(key) => Some(key.as_str()),
-                    tonic::metadata::KeyRef::Binary(_) => None,
-                })
-                .collect()
-        }
-    }
-
-    let parent =
-        opentelemetry::global::get_text_map_propagator(|it| it.extract(&Headers(metadata)));
+    let parent = opentelemetry::global::get_text_map_propagator(|it| it.extract(context));
     // It fails where no layer for OpenTelemetry is set up: then there is no trace to join.
     let _unset = span.set_parent(parent);
 }
 
 #[cfg(not(feature = "opentelemetry"))]
-fn join(_: &Span, _: &MetadataMap) {}
+fn join(_: &Span, _: &HashMap<String, String>) {}
 
 /// The context of the span that is active, for a command.
 #[cfg(feature = "opentelemetry")]

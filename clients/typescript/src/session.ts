@@ -163,16 +163,19 @@ export class Session {
       started,
     );
     this.call = call;
-    this.span = startSpan(this.carrier, {
-      "rpc.system.name": "grpc",
-      "rpc.method": "agibridge.v1.CallService/HandleCall",
-      "agibridge.call.id": call.callId,
-      "agibridge.route": call.route,
-      ...(call.resumption && {
-        "agibridge.resumption.attempt": call.resumption.attempt,
-        "agibridge.resumption.cause": call.resumption.cause.toLowerCase(),
-      }),
-    });
+    this.span = startSpan(
+      { ...this.carrier, ...started.traceContext },
+      {
+        "rpc.system.name": "grpc",
+        "rpc.method": "agibridge.v1.CallService/HandleCall",
+        "agibridge.call.id": call.callId,
+        "agibridge.route": call.route,
+        ...(call.resumption && {
+          "agibridge.resumption.attempt": call.resumption.attempt,
+          "agibridge.resumption.cause": call.resumption.cause.toLowerCase(),
+        }),
+      },
+    );
     const handling = this.span.run(() => call.handle(this.handler));
     handling.then(
       () => {

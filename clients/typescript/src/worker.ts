@@ -3,7 +3,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Metadata, StatusObject } from "@grpc/grpc-js";
+import type { StatusObject } from "@grpc/grpc-js";
 import { encodeControl } from "./codec.js";
 import { deferred } from "./deferred.js";
 import { AgiBridgeError } from "./errors.js";
@@ -118,14 +118,7 @@ export class Worker extends Host {
     if (this.draining) return "this worker is stopping";
     if (this.full) return "this worker has as many calls as it takes";
     const stream = link.take(token);
-    const carrier: Record<string, string> = {};
-    const session = this.open(new TakenCall(stream), carrier);
-    stream.on("metadata", (metadata: Metadata) => {
-      for (const name of ["traceparent", "tracestate", "baggage"]) {
-        const [value] = metadata.get(name);
-        if (typeof value === "string") carrier[name] = value;
-      }
-    });
+    const session = this.open(new TakenCall(stream), {}); // the call's trace context is in `started`
     stream.on("data", (message: CallEvent | Undecodable) => {
       session.onMessage(message);
     });

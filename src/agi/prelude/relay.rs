@@ -1,16 +1,19 @@
 //! The prelude for others that speak AGI: a server, or a script. Knows which lines are Asterisk's own, and nothing of
 //! who reads them.
 
-use super::{Key, Prelude};
+use super::{ARGUMENTS_MAX, Key, Prelude};
 use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 
 impl Prelude {
     /// The prelude for another server that speaks AGI: every byte as Asterisk sent it, lines that are not believed
     /// included. With `request`, an authority and a path, the AGI URL reads as if Asterisk had called that place; the
-    /// call's query stays.
-    pub fn for_server(&self, request: Option<(&str, &str)>) -> Bytes {
-        let Some((authority, path)) = request else { return self.bytes.clone() };
+    /// call's query stays. `argument`: stands behind the call's own.
+    pub fn for_server(&self, request: Option<(&str, &str)>, argument: Option<&str>) -> Bytes {
+        let argument = argument.and_then(|argument| self.one_more(argument));
+        let Some((authority, path)) = request else {
+            return argument.map_or_else(|| self.bytes.clone(), |edit| self.edited(vec![edit]));
+        };
         let script = self.get("agi_network_script").unwrap_or_default();
         let query =
             script.iter().position(|&byte| byte == b'?').map_or(&b""[..], |at| &script[at..]);
@@ -21,20 +24,33 @@ impl Prelude {
         let script =
             if script.is_empty() { Vec::new() } else { line("agi_network_script", &script) };
         let start = self.line("agi_network").map_or(0, |line| line.end);
-        self.edited(vec![
+        let mut edits = vec![
             (start..start, script),
             (self.line("agi_network_script").unwrap_or(0..0), Vec::new()),
             (self.line("agi_request").unwrap_or(start..start), line("agi_request", &url)),
-        ])
+        ];
+        edits.extend(argument);
+        self.edited(edits)
     }
 
-    /// The prelude as Asterisk gives it to a script on its own machine: no network, and the program as the request.
-    pub fn for_script(&self, program: &[u8]) -> Bytes {
-        self.edited(vec![
+    /// The prelude as Asterisk gives it to a script on its own machine: no network, and the program as the request;
+    /// `argument`: stands behind the call's own.
+    pub fn for_script(&self, program: &[u8], argument: Option<&str>) -> Bytes {
+        let mut edits = vec![
             (self.line("agi_network").unwrap_or(0..0), Vec::new()),
             (self.line("agi_network_script").unwrap_or(0..0), Vec::new()),
             (self.line("agi_request").unwrap_or(0..0), line("agi_request", program)),
-        ])
+        ];
+        edits.extend(argument.and_then(|argument| self.one_more(argument)));
+        self.edited(edits)
+    }
+
+    /// One more argument, behind those that Asterisk gave, and before the empty line.
+    fn one_more(&self, argument: &str) -> Option<(Range<usize>, Vec<u8>)> {
+        let number = self.arguments().count() + 1;
+        let end = self.bytes.len().checked_sub(1)?;
+        let key = format!("agi_arg_{number}");
+        (number <= usize::from(ARGUMENTS_MAX)).then(|| (end..end, line(&key, argument.as_bytes())))
     }
 
     /// Where the line of a key stands, its LF included.
@@ -75,9 +91,9 @@ mod tests {
         let odd =
             b"agi_network: yes\nagi_request: r\nagi_calleridname: E\nagi_evil: 1\nno colon\n\n";
         for bytes in [PLAIN, odd] {
-            assert_eq!(&read(bytes).for_server(None)[..], bytes);
+            assert_eq!(&read(bytes).for_server(None, None)[..], bytes);
         }
-        assert!(Prelude::default().for_server(None).is_empty());
+        assert!(Prelude::default().for_server(None, None).is_empty());
     }
 
     #[test]
@@ -119,18 +135,18 @@ mod tests {
             ),
         ];
         for (bytes, path, wanted) in table {
-            let given = read(bytes).for_server(Some(("s:1", path)));
+            let given = read(bytes).for_server(Some(("s:1", path)), None);
             assert_eq!(given.escape_ascii().to_string(), wanted.escape_ascii().to_string());
         }
     }
 
     #[test]
     fn a_script_sees_what_asterisk_gives_a_local_one() {
-        let given = read(PLAIN).for_script(b"/opt/x.py");
+        let given = read(PLAIN).for_script(b"/opt/x.py", None);
         let channel = PLAIN.windows(11).position(|bytes| bytes == b"agi_channel").expect("there");
         let wanted = [b"agi_request: /opt/x.py\n", &PLAIN[channel..]].concat();
         assert_eq!(given.escape_ascii().to_string(), wanted.escape_ascii().to_string());
-        let given = read(b"agi_type: t\n\n").for_script(b"/x");
+        let given = read(b"agi_type: t\n\n").for_script(b"/x", None);
         assert_eq!(&given[..], b"agi_request: /x\nagi_type: t\n\n");
     }
 
@@ -143,7 +159,7 @@ mod tests {
             ),
         ) {
             let prelude = read(format!("agi_type: t\n{}\n", lines.concat()).as_bytes());
-            for given in [prelude.for_server(Some(("s:1", "/p"))), prelude.for_script(b"/p")] {
+            for given in [prelude.for_server(Some(("s:1", "/p")), None), prelude.for_script(b"/p", None)] {
                 let again = read(&given);
                 prop_assert!(prelude.arguments().eq(again.arguments()));
                 let request = again.text("agi_request");

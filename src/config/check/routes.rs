@@ -87,6 +87,11 @@ fn policy(written: &Treatment, base: &Policy, longest: Duration, reader: &mut Re
             .as_ref()
             .map_or(base.max_queued_commands, |it| it.to_u32()),
         max_call_duration,
+        trace_argument: written
+            .trace_argument
+            .value
+            .as_ref()
+            .map_or(base.trace_argument, |flag| flag.0),
         then: then.unwrap_or_else(|| base.then.clone()),
     }
 }

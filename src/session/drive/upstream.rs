@@ -3,14 +3,18 @@
 use super::{OnRoute, Session};
 use crate::{
     call::{Loss, LossKind},
-    proto::{CallControl, CallEvent, Handoff, Resumption, call_control::Control, resumption},
+    proto::{
+        CallControl, CallEvent, Handoff, Resumption, call_control::Control, call_event::Event,
+        resumption,
+    },
     route::{Route, Service, Target},
     session::{
         Core,
         service::{FINISH_TIMEOUT, Raw, Readable, Side, Typed},
+        spans::{Attempts, OpenStream},
     },
     telemetry::metrics::{RouteMetrics, Rung, Transport},
-    upstream::{self, Attempt, Exhausted, Lost, Patience, RawRead, Taken},
+    upstream::{self, Attempt, AttemptError, Exhausted, Lost, Patience, RawRead, Taken},
 };
 use std::{
     future::Future,
@@ -23,11 +27,11 @@ use std::{
     time::Duration,
 };
 use tonic::Code;
-use tracing::info;
+use tracing::{debug, info};
 
 /// A service being sought.
 pub(in crate::session) type Opening =
-    Pin<Box<dyn Future<Output = Result<Taken, Exhausted>> + Send>>;
+    Pin<Box<dyn Future<Output = Result<(Taken, Option<OpenStream>), Exhausted>> + Send>>;
 
 /// Seeks a service for a call, for so long; `last`: who is asked after all others, as it lost the call more than once.
 pub(in crate::session) fn open(
@@ -36,6 +40,7 @@ pub(in crate::session) fn open(
     metrics: &Arc<RouteMetrics>,
     opening: upstream::Opening,
     (within, last): (Duration, Option<Arc<Service>>),
+    attempts: Option<Attempts>,
 ) -> Opening {
     let (upstreams, route, metrics) =
         (Arc::clone(&core.upstreams), Arc::clone(route), Arc::clone(metrics));
@@ -48,10 +53,17 @@ pub(in crate::session) fn open(
             if tried.fetch_add(1, Ordering::Relaxed) == 1 {
                 metrics.rung(Rung::Retry);
             }
-            metrics.stream_opened(transport(&attempt.service.target), attempt.code());
+            let transport = transport(&attempt.service.target);
+            if !matches!(attempt.error, Some(AttemptError::GivenUp)) {
+                metrics.stream_opened(transport, attempt.code());
+            }
+            if let Some(attempts) = &attempts {
+                attempts.note(attempt, transport);
+            }
         };
         let patience = Patience { attempt: route.policy.connect_timeout, all: within };
-        upstreams.open(&services, patience, &opening, &on_attempt).await
+        let taken = upstreams.open(&services, patience, &opening, &on_attempt).await?;
+        Ok((taken, attempts.and_then(Attempts::into_taken)))
     })
 }
 
@@ -77,8 +89,33 @@ impl Session {
         if let Some(meter) = self.meter() {
             meter.event(&event);
         }
+        self.log_event(&event);
         if let Side::Typed(typed) = &mut self.side {
             typed.tell(event);
+        }
+    }
+
+    /// What an operator can see of a call before its spans have left.
+    fn log_event(&self, event: &CallEvent) {
+        let Some(facts) = self.facts() else { return };
+        let (call_id, route) = (&facts.call_id, &facts.place.route.name);
+        let (trace_id, span_id) = (facts.trace.trace_id, facts.trace.span_id);
+        match &event.event {
+            Some(Event::Hangup(hangup)) => {
+                let source = hangup.source().as_str_name().trim_start_matches("SOURCE_");
+                debug!(name: "agibridge.call.hangup", %call_id, %route, %trace_id, %span_id, source, "the caller is gone");
+            }
+            Some(Event::Draining(_)) => {
+                debug!(name: "agibridge.call.draining", %call_id, %route, %trace_id, %span_id, "the service is told of the drain");
+            }
+            Some(
+                Event::Started(_)
+                | Event::Progress(_)
+                | Event::Result(_)
+                | Event::Ended(_)
+                | Event::Heartbeat(_),
+            )
+            | None => {}
         }
     }
 
@@ -119,10 +156,18 @@ impl Session {
         if let (true, Some(meter)) = (self.side.is_open(), self.meter()) {
             meter.lost(Code::Cancelled);
         }
+        self.close_stream(Code::Cancelled);
         self.drop_service();
     }
 
+    fn close_stream(&mut self, code: Code) {
+        if let Some(spans) = self.spans() {
+            spans.close_stream(code);
+        }
+    }
+
     pub(super) fn drop_service(&mut self) {
+        self.close_stream(Code::Ok);
         self.side = Side::Nobody;
         self.finishing_until = None;
     }
@@ -135,12 +180,13 @@ impl Session {
 
     /// Seeks another service for the call. One that is being told its end is left to that.
     pub(super) fn reopen(&mut self, resumption: Resumption, within: Duration) {
+        self.close_stream(Code::Ok);
         let Some(on_route) = &mut self.on_route else { return };
         if let Side::Typed(typed) = std::mem::replace(&mut self.side, Side::Nobody) {
             tokio::spawn(typed.see_off());
         }
         self.finishing_until = None;
-        let OnRoute { facts, handle, meter } = on_route;
+        let OnRoute { facts, handle, meter, spans } = on_route;
         if resumption.cause() == resumption::Cause::Handoff
             && let Some(place) = self.handoff.take()
         {
@@ -148,10 +194,15 @@ impl Session {
             handle.set_route(Arc::clone(&facts.place.route.name));
         }
         let route = &facts.place.route;
+        if let Some(spans) = spans {
+            spans.set_route(&route.name);
+        }
         info!(
+            name: "agibridge.call.resumed",
             call_id = %facts.call_id,
             route = %route.name,
             trace_id = %facts.trace.trace_id,
+            span_id = %facts.trace.span_id,
             service = self.service.as_deref(),
             cause = resumption.cause().as_str_name().trim_start_matches("CAUSE_").to_lowercase(),
             attempt = resumption.attempt,
@@ -161,9 +212,10 @@ impl Session {
         meter.resumed(resumption.cause(), Arc::clone(&metrics));
         // One that takes a call only to lose it must not use up what the next one could save.
         let last = self.taken_by.take().filter(|_| resumption.attempt > 1);
+        let attempts = spans.as_ref().and_then(|spans| spans.seek(Some(&resumption)));
         let opening = facts.opening(Some(resumption));
         let search = (within, last);
-        self.side = Side::Opening(open(&self.core, route, &metrics, opening, search));
+        self.side = Side::Opening(open(&self.core, route, &metrics, opening, search, attempts));
     }
 
     pub(super) fn poll_opening(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
@@ -171,13 +223,13 @@ impl Session {
         let Poll::Ready(opened) = opening.as_mut().poll(cx) else { return false };
         self.side = Side::Nobody;
         match opened {
-            Ok(Taken::Typed(link)) => {
-                self.taken_by(link.endpoint(), link.service());
+            Ok((Taken::Typed(link), stream)) => {
+                self.taken_by(link.endpoint(), link.service(), stream);
                 self.side = Side::Typed(Typed::new(link));
                 self.call.handle_opened(now);
             }
-            Ok(Taken::Raw(link)) => {
-                self.taken_by(link.endpoint(), link.service());
+            Ok((Taken::Raw(link), stream)) => {
+                self.taken_by(link.endpoint(), link.service(), stream);
                 self.side = Side::Raw(Raw::new(link));
                 self.call.handle_opened_raw(now);
             }
@@ -186,11 +238,14 @@ impl Session {
         true
     }
 
-    fn taken_by(&mut self, endpoint: String, service: &Arc<Service>) {
+    fn taken_by(&mut self, endpoint: String, service: &Arc<Service>, stream: Option<OpenStream>) {
         let endpoint: Arc<str> = endpoint.into();
         if let Some(on_route) = &mut self.on_route {
             on_route.handle.set_service(Arc::clone(&endpoint));
             on_route.meter.opened(transport(&service.target));
+            if let Some(spans) = &mut on_route.spans {
+                spans.opened(stream, &endpoint);
+            }
         }
         self.service = Some(endpoint);
         self.taken_by = Some(Arc::clone(service));
@@ -230,13 +285,19 @@ impl Session {
         match control.control {
             Some(Control::Handoff(handoff)) => self.hand_over(handoff, now),
             Some(
-                Control::Command(_)
-                | Control::Cancel(_)
+                Control::Cancel(_)
                 | Control::Checkpoint(_)
                 | Control::End(_)
                 | Control::Heartbeat(_),
             )
             | None => self.call.handle_control(control, now),
+            Some(Control::Command(command)) => {
+                if let Some(spans) = self.spans() {
+                    spans.asked(&command, now);
+                }
+                let control = CallControl { control: Some(Control::Command(command)) };
+                self.call.handle_control(control, now);
+            }
         }
     }
 
@@ -254,6 +315,7 @@ impl Session {
     }
 
     fn lost(&mut self, lost: &Lost, now: Duration) {
+        self.close_stream(lost.code);
         self.drop_service();
         if let Some(meter) = self.meter() {
             meter.lost(lost.code);

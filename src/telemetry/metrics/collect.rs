@@ -34,6 +34,7 @@ pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
     families.extend(streams(&routes));
     families.extend(connections(&cores));
     families.push(workers(metrics));
+    families.extend(spans(metrics));
     families.extend(config(metrics));
     families.extend(limits(metrics));
     families.extend(process::families());
@@ -282,6 +283,29 @@ fn workers(metrics: &Metrics) -> Family {
         Kind::Gauge,
         samples,
     )
+}
+
+/// Nothing while no span is exported.
+fn spans(metrics: &Metrics) -> Vec<Family> {
+    let Some(counts) = metrics.spans.get() else { return Vec::new() };
+    let [exported, queue_full, export_failed] = counts.values();
+    let dropped = [("queue_full", queue_full), ("export_failed", export_failed)];
+    let dropped =
+        dropped.map(|(reason, count)| number(vec![("reason", reason.to_owned())], count as f64));
+    vec![
+        family(
+            "agibridge_telemetry_spans_exported",
+            "Spans that the collector took.",
+            Kind::Counter,
+            [number(vec![], exported as f64)],
+        ),
+        family(
+            "agibridge_telemetry_spans_dropped",
+            "Spans that never reached a collector, by the reason.",
+            Kind::Counter,
+            dropped,
+        ),
+    ]
 }
 
 fn config(metrics: &Metrics) -> [Family; 4] {

@@ -357,6 +357,11 @@ pub(super) fn status(index: usize) -> &'static str {
     }
 }
 
+/// gRPC's own name of a status, as `UNAVAILABLE`.
+pub fn status_text(code: Code) -> &'static str {
+    status(code as usize)
+}
+
 fn lower(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
 }

@@ -21,18 +21,36 @@ pub(super) struct Stderr {
     pipe: Option<ChildStderr>,
     buffer: Vec<u8>,
     lines: Lines,
+    source: Source,
+}
+
+/// Which script, of which call.
+struct Source {
     call_id: String,
+    /// Of its `traceparent`, if it was given one.
+    trace_id: Option<String>,
+    span_id: Option<String>,
     program: String,
 }
 
 impl Stderr {
-    pub(super) fn new(pipe: ChildStderr, call_id: &str, program: &Path) -> Self {
+    pub(super) fn new(
+        pipe: ChildStderr,
+        call_id: &str,
+        traceparent: Option<&str>,
+        program: &Path,
+    ) -> Self {
+        let part = |place| Some(traceparent?.split('-').nth(place)?.to_owned());
         Self {
             pipe: Some(pipe),
             buffer: vec![0; READ_BYTES],
             lines: Lines::default(),
-            call_id: call_id.to_owned(),
-            program: program.display().to_string(),
+            source: Source {
+                call_id: call_id.to_owned(),
+                trace_id: part(1),
+                span_id: part(2),
+                program: program.display().to_string(),
+            },
         }
     }
 
@@ -57,21 +75,27 @@ impl Stderr {
                 self.pass_on(count);
             }
         }
-        self.lines.push(b"\n", |entry| log(entry, &self.call_id, &self.program));
+        self.lines.push(b"\n", |entry| log(entry, &self.source));
     }
 
     fn pass_on(&mut self, count: usize) {
         let bytes = &self.buffer[..count];
-        self.lines.push(bytes, |entry| log(entry, &self.call_id, &self.program));
+        self.lines.push(bytes, |entry| log(entry, &self.source));
     }
 }
 
-fn log(entry: Entry<'_>, call_id: &str, program: &str) {
+fn log(entry: Entry<'_>, source: &Source) {
+    let Source { call_id, trace_id, span_id, program } = source;
+    let (trace_id, span_id) = (trace_id.as_deref(), span_id.as_deref());
     match entry {
         // Scripts tell their faults here, and seldom anything else.
-        Entry::Line(line) => info!(call_id, program, %line, "a script wrote to standard error"),
+        Entry::Line(line) => {
+            info!(call_id, trace_id, span_id, program, %line, "a script wrote to standard error")
+        }
         Entry::Full => warn!(
             call_id,
+            trace_id,
+            span_id,
             program,
             "a script wrote more to standard error than {CALL_BYTES_MAX} bytes: the rest is dropped"
         ),

@@ -43,7 +43,7 @@ async fn finish_lets_the_service_end_the_stream() {
     assert_eq!(recv(&mut link).await, Ok(Some(beat())));
     assert_eq!(recv(&mut link).await, Ok(None));
     assert_eq!(recv(&mut link).await, Ok(None), "and ever after");
-    assert_eq!(events.recv().await, Some(opening("call-1").started));
+    assert_eq!(events.recv().await, Some((*opening("call-1").started).clone()));
     assert_eq!(events.recv().await, Some(heartbeat()));
 }
 
@@ -196,7 +196,7 @@ async fn a_service_that_does_not_read_fills_only_its_own_queue() {
     .await;
     let (core, services) = one(&[server.address]);
     let mut link = core.open(&services).await.expect("taken");
-    let large = CallEvent { event: opening(&"x".repeat(16 * 1024)).started.event };
+    let large = CallEvent { event: opening(&"x".repeat(16 * 1024)).started.event.clone() };
     let mut sent = 0;
     let full = loop {
         match link.try_send(&large) {

@@ -56,7 +56,7 @@ async fn the_service_sees_the_call_before_it_takes_it() {
 
     let link = core.open(&services).await.expect("taken");
     let (metadata, first) = calls.recv().await.expect("a call");
-    assert_eq!(first, Some(opening("call-1").started));
+    assert_eq!(first, Some((*opening("call-1").started).clone()));
     let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
     assert_eq!(text("agibridge-call-id"), Some("call-1"));
     assert_eq!(text("authorization"), Some("Bearer t0p"));

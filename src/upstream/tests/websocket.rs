@@ -144,7 +144,7 @@ where
         async move {
             assert_eq!(
                 event(&next(&mut socket).await.expect("a frame")),
-                opening("call-1").started
+                (*opening("call-1").started).clone()
             );
             let mut socket = then(socket).await;
             while let Some(frame) = next(&mut socket).await {

@@ -27,9 +27,11 @@ fn opening() -> Opening {
     let started = CallStarted { call_id: "c".into(), route: "r".into(), ..CallStarted::default() };
     Opening {
         metadata: Vec::new(),
-        started: CallEvent { event: Some(Event::Started(Box::new(started))) },
+        started: Arc::new(CallEvent { event: Some(Event::Started(Box::new(started))) }),
         capacity: 4,
         prelude: Arc::default(),
+        trace: None,
+        trace_argument: false,
     }
 }
 

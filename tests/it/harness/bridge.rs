@@ -29,8 +29,28 @@ impl Bridge {
         Self::on(&[("test", "/test/{colour}", &urls.join(", "), route)], sections)
     }
 
+    /// As `at`, with variables of the environment.
+    pub(crate) fn with_variables(
+        urls: &[String],
+        route: &str,
+        sections: &str,
+        variables: Vec<(&str, String)>,
+    ) -> Self {
+        let urls: Vec<String> = urls.iter().map(|url| format!("{{url: \"{url}\"}}")).collect();
+        let routes = [("test", "/test/{colour}", &*urls.join(", "), route)];
+        Self::on_with_variables(&routes, sections, variables)
+    }
+
     /// Routes: name, path, services as a list of YAML, further lines; and further sections.
     pub(crate) fn on(routes: &[(&str, &str, &str, &str)], sections: &str) -> Self {
+        Self::on_with_variables(routes, sections, Vec::new())
+    }
+
+    pub(crate) fn on_with_variables(
+        routes: &[(&str, &str, &str, &str)],
+        sections: &str,
+        variables: Vec<(&str, String)>,
+    ) -> Self {
         let agi =
             if sections.contains("agi:") { "" } else { "agi: {listen: '127.0.0.1:0', cores: 1}\n" };
         let mut text = format!("{agi}{sections}\nroutes:\n");
@@ -40,7 +60,8 @@ impl Bridge {
             );
             text.push_str(&route);
         }
-        let config = config::parse(Some(&text), Path::new(""), std::iter::empty());
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let config = config::parse(Some(&text), Path::new(""), variables);
         let config = config.unwrap_or_else(|faults| panic!("{faults}\n{text}"));
         Self { app: App::start(&config).unwrap() }
     }

@@ -591,8 +591,10 @@ type CallStarted struct {
 	Resumption *Resumption `protobuf:"bytes,9,opt,name=resumption,proto3" json:"resumption,omitempty"`
 	// How many commands the service may have unanswered at once; one more is refused with QUEUE_FULL.
 	MaxQueuedCommands uint32 `protobuf:"varint,10,opt,name=max_queued_commands,json=maxQueuedCommands,proto3" json:"max_queued_commands,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// `traceparent`, `tracestate` and `baggage` of this stream's span: set for workers, who get no metadata with a call.
+	TraceContext  map[string]string `protobuf:"bytes,11,rep,name=trace_context,json=traceContext,proto3" json:"trace_context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CallStarted) Reset() {
@@ -693,6 +695,13 @@ func (x *CallStarted) GetMaxQueuedCommands() uint32 {
 		return x.MaxQueuedCommands
 	}
 	return 0
+}
+
+func (x *CallStarted) GetTraceContext() map[string]string {
+	if x != nil {
+		return x.TraceContext
+	}
+	return nil
 }
 
 type QueryParameter struct {
@@ -1666,7 +1675,7 @@ const file_agibridge_v1_call_proto_rawDesc = "" +
 	"\ahandoff\x18\x05 \x01(\v2\x15.agibridge.v1.HandoffH\x00R\ahandoff\x127\n" +
 	"\theartbeat\x18\x0f \x01(\v2\x17.agibridge.v1.HeartbeatH\x00R\theartbeatB\t\n" +
 	"\acontrol\"\v\n" +
-	"\tHeartbeat\"\xa4\x05\n" +
+	"\tHeartbeat\"\xb7\x06\n" +
 	"\vCallStarted\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x14\n" +
 	"\x05route\x18\x02 \x01(\tR\x05route\x12V\n" +
@@ -1681,11 +1690,15 @@ const file_agibridge_v1_call_proto_rawDesc = "" +
 	"resumption\x18\t \x01(\v2\x18.agibridge.v1.ResumptionR\n" +
 	"resumption\x12.\n" +
 	"\x13max_queued_commands\x18\n" +
-	" \x01(\rR\x11maxQueuedCommands\x1aA\n" +
+	" \x01(\rR\x11maxQueuedCommands\x12P\n" +
+	"\rtrace_context\x18\v \x03(\v2+.agibridge.v1.CallStarted.TraceContextEntryR\ftraceContext\x1aA\n" +
 	"\x13PathParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
 	"\x10EnvironmentEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a?\n" +
+	"\x11TraceContextEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"8\n" +
 	"\x0eQueryParameter\x12\x10\n" +
@@ -1798,7 +1811,7 @@ func file_agibridge_v1_call_proto_rawDescGZIP() []byte {
 }
 
 var file_agibridge_v1_call_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_agibridge_v1_call_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_agibridge_v1_call_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_agibridge_v1_call_proto_goTypes = []any{
 	(Resumption_Cause)(0),         // 0: agibridge.v1.Resumption.Cause
 	(Hangup_Source)(0),            // 1: agibridge.v1.Hangup.Source
@@ -1823,22 +1836,23 @@ var file_agibridge_v1_call_proto_goTypes = []any{
 	(*Handoff)(nil),               // 20: agibridge.v1.Handoff
 	nil,                           // 21: agibridge.v1.CallStarted.PathParametersEntry
 	nil,                           // 22: agibridge.v1.CallStarted.EnvironmentEntry
-	nil,                           // 23: agibridge.v1.EndCall.VariablesEntry
-	(*CommandProgress)(nil),       // 24: agibridge.v1.CommandProgress
-	(*CommandResult)(nil),         // 25: agibridge.v1.CommandResult
-	(*Command)(nil),               // 26: agibridge.v1.Command
-	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 28: google.protobuf.Duration
+	nil,                           // 23: agibridge.v1.CallStarted.TraceContextEntry
+	nil,                           // 24: agibridge.v1.EndCall.VariablesEntry
+	(*CommandProgress)(nil),       // 25: agibridge.v1.CommandProgress
+	(*CommandResult)(nil),         // 26: agibridge.v1.CommandResult
+	(*Command)(nil),               // 27: agibridge.v1.Command
+	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
 }
 var file_agibridge_v1_call_proto_depIdxs = []int32{
 	6,  // 0: agibridge.v1.CallEvent.started:type_name -> agibridge.v1.CallStarted
-	24, // 1: agibridge.v1.CallEvent.progress:type_name -> agibridge.v1.CommandProgress
-	25, // 2: agibridge.v1.CallEvent.result:type_name -> agibridge.v1.CommandResult
+	25, // 1: agibridge.v1.CallEvent.progress:type_name -> agibridge.v1.CommandProgress
+	26, // 2: agibridge.v1.CallEvent.result:type_name -> agibridge.v1.CommandResult
 	10, // 3: agibridge.v1.CallEvent.hangup:type_name -> agibridge.v1.Hangup
 	11, // 4: agibridge.v1.CallEvent.draining:type_name -> agibridge.v1.Draining
 	12, // 5: agibridge.v1.CallEvent.ended:type_name -> agibridge.v1.CallEnded
 	5,  // 6: agibridge.v1.CallEvent.heartbeat:type_name -> agibridge.v1.Heartbeat
-	26, // 7: agibridge.v1.CallControl.command:type_name -> agibridge.v1.Command
+	27, // 7: agibridge.v1.CallControl.command:type_name -> agibridge.v1.Command
 	13, // 8: agibridge.v1.CallControl.cancel:type_name -> agibridge.v1.CancelCommand
 	14, // 9: agibridge.v1.CallControl.checkpoint:type_name -> agibridge.v1.Checkpoint
 	15, // 10: agibridge.v1.CallControl.end:type_name -> agibridge.v1.EndCall
@@ -1848,28 +1862,29 @@ var file_agibridge_v1_call_proto_depIdxs = []int32{
 	7,  // 14: agibridge.v1.CallStarted.query_parameters:type_name -> agibridge.v1.QueryParameter
 	8,  // 15: agibridge.v1.CallStarted.channel:type_name -> agibridge.v1.Channel
 	22, // 16: agibridge.v1.CallStarted.environment:type_name -> agibridge.v1.CallStarted.EnvironmentEntry
-	27, // 17: agibridge.v1.CallStarted.accepted_at:type_name -> google.protobuf.Timestamp
+	28, // 17: agibridge.v1.CallStarted.accepted_at:type_name -> google.protobuf.Timestamp
 	9,  // 18: agibridge.v1.CallStarted.resumption:type_name -> agibridge.v1.Resumption
-	0,  // 19: agibridge.v1.Resumption.cause:type_name -> agibridge.v1.Resumption.Cause
-	26, // 20: agibridge.v1.Resumption.running:type_name -> agibridge.v1.Command
-	25, // 21: agibridge.v1.Resumption.results:type_name -> agibridge.v1.CommandResult
-	1,  // 22: agibridge.v1.Hangup.source:type_name -> agibridge.v1.Hangup.Source
-	28, // 23: agibridge.v1.Hangup.grace:type_name -> google.protobuf.Duration
-	27, // 24: agibridge.v1.Draining.deadline:type_name -> google.protobuf.Timestamp
-	2,  // 25: agibridge.v1.CallEnded.reason:type_name -> agibridge.v1.CallEnded.Reason
-	28, // 26: agibridge.v1.CallEnded.duration:type_name -> google.protobuf.Duration
-	23, // 27: agibridge.v1.EndCall.variables:type_name -> agibridge.v1.EndCall.VariablesEntry
-	16, // 28: agibridge.v1.EndCall.continue_dialplan:type_name -> agibridge.v1.ContinueDialplan
-	17, // 29: agibridge.v1.EndCall.fail_dialplan:type_name -> agibridge.v1.FailDialplan
-	18, // 30: agibridge.v1.EndCall.goto_dialplan:type_name -> agibridge.v1.GotoDialplan
-	19, // 31: agibridge.v1.EndCall.hang_up:type_name -> agibridge.v1.HangupChannel
-	3,  // 32: agibridge.v1.CallService.HandleCall:input_type -> agibridge.v1.CallEvent
-	4,  // 33: agibridge.v1.CallService.HandleCall:output_type -> agibridge.v1.CallControl
-	33, // [33:34] is the sub-list for method output_type
-	32, // [32:33] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	23, // 19: agibridge.v1.CallStarted.trace_context:type_name -> agibridge.v1.CallStarted.TraceContextEntry
+	0,  // 20: agibridge.v1.Resumption.cause:type_name -> agibridge.v1.Resumption.Cause
+	27, // 21: agibridge.v1.Resumption.running:type_name -> agibridge.v1.Command
+	26, // 22: agibridge.v1.Resumption.results:type_name -> agibridge.v1.CommandResult
+	1,  // 23: agibridge.v1.Hangup.source:type_name -> agibridge.v1.Hangup.Source
+	29, // 24: agibridge.v1.Hangup.grace:type_name -> google.protobuf.Duration
+	28, // 25: agibridge.v1.Draining.deadline:type_name -> google.protobuf.Timestamp
+	2,  // 26: agibridge.v1.CallEnded.reason:type_name -> agibridge.v1.CallEnded.Reason
+	29, // 27: agibridge.v1.CallEnded.duration:type_name -> google.protobuf.Duration
+	24, // 28: agibridge.v1.EndCall.variables:type_name -> agibridge.v1.EndCall.VariablesEntry
+	16, // 29: agibridge.v1.EndCall.continue_dialplan:type_name -> agibridge.v1.ContinueDialplan
+	17, // 30: agibridge.v1.EndCall.fail_dialplan:type_name -> agibridge.v1.FailDialplan
+	18, // 31: agibridge.v1.EndCall.goto_dialplan:type_name -> agibridge.v1.GotoDialplan
+	19, // 32: agibridge.v1.EndCall.hang_up:type_name -> agibridge.v1.HangupChannel
+	3,  // 33: agibridge.v1.CallService.HandleCall:input_type -> agibridge.v1.CallEvent
+	4,  // 34: agibridge.v1.CallService.HandleCall:output_type -> agibridge.v1.CallControl
+	34, // [34:35] is the sub-list for method output_type
+	33, // [33:34] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_agibridge_v1_call_proto_init() }
@@ -1910,7 +1925,7 @@ func file_agibridge_v1_call_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agibridge_v1_call_proto_rawDesc), len(file_agibridge_v1_call_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

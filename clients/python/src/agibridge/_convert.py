@@ -234,6 +234,7 @@ def started(message: call_pb2.CallStarted) -> Started:
         dict(message.environment),
         when(message.accepted_at) if message.HasField("accepted_at") else None,
         message.max_queued_commands or 1,
+        trace_context=dict(message.trace_context),
     )
 
 

@@ -38,9 +38,7 @@ def handler_span(machine: Machine, metadata: Mapping[str, str], system: str) -> 
     if not _installed or started is None:
         yield
         return
-    carrier = dict(metadata)
-    if "traceparent" not in carrier:  # a worker's stream has no metadata of the call: what the AGI URL has, then
-        carrier = {key: values[0] for key, values in started.query_parameters.items() if values}
+    carrier = {**metadata, **started.trace_context}  # a worker's stream has no metadata of the call
     attributes: dict[str, str | int] = {
         "rpc.system.name": system,
         "rpc.method": _METHOD,

@@ -206,6 +206,7 @@ class Started:
     environment: Mapping[str, str] = field(default_factory=dict)
     accepted_at: datetime | None = None
     max_queued_commands: int = 32
+    trace_context: Mapping[str, str] = field(default_factory=dict)
 
 
 __all__ = [

@@ -1100,6 +1100,12 @@ pub struct CallStarted {
     /// How many commands the service may have unanswered at once; one more is refused with QUEUE_FULL.
     #[prost(uint32, tag = "10")]
     pub max_queued_commands: u32,
+    /// `traceparent`, `tracestate` and `baggage` of this stream's span: set for workers, who get no metadata with a call.
+    #[prost(map = "string, string", tag = "11")]
+    pub trace_context: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct QueryParameter {

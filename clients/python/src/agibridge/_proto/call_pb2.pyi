@@ -194,6 +194,26 @@ class CallStarted(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class TraceContextEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CALL_ID_FIELD_NUMBER: _builtins.int
     ROUTE_FIELD_NUMBER: _builtins.int
     PATH_PARAMETERS_FIELD_NUMBER: _builtins.int
@@ -204,6 +224,7 @@ class CallStarted(_message.Message):
     ACCEPTED_AT_FIELD_NUMBER: _builtins.int
     RESUMPTION_FIELD_NUMBER: _builtins.int
     MAX_QUEUED_COMMANDS_FIELD_NUMBER: _builtins.int
+    TRACE_CONTEXT_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Names this call in every log, span, metric exemplar and event. A UUIDv7."""
     route: _builtins.str
@@ -238,6 +259,10 @@ class CallStarted(_message.Message):
     def resumption(self) -> Global___Resumption:
         """Set when an earlier stream of this call was lost, or another route handed the call over."""
 
+    @_builtins.property
+    def trace_context(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """`traceparent`, `tracestate` and `baggage` of this stream's span: set for workers, who get no metadata with a call."""
+
     def __init__(
         self,
         *,
@@ -251,10 +276,11 @@ class CallStarted(_message.Message):
         accepted_at: _timestamp_pb2.Timestamp | None = ...,
         resumption: Global___Resumption | None = ...,
         max_queued_commands: _builtins.int = ...,
+        trace_context: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "channel", b"channel", "resumption", b"resumption"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "arguments", b"arguments", "call_id", b"call_id", "channel", b"channel", "environment", b"environment", "max_queued_commands", b"max_queued_commands", "path_parameters", b"path_parameters", "query_parameters", b"query_parameters", "resumption", b"resumption", "route", b"route"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "arguments", b"arguments", "call_id", b"call_id", "channel", b"channel", "environment", b"environment", "max_queued_commands", b"max_queued_commands", "path_parameters", b"path_parameters", "query_parameters", b"query_parameters", "resumption", b"resumption", "route", b"route", "trace_context", b"trace_context"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,6 +2,7 @@ package io.agibridge;
 
 import java.lang.System.Logger.Level;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
@@ -182,7 +183,10 @@ final class CallRun implements CallMachine.Observer {
 
   private Throwable handle() {
     var started = machine.started();
-    return Tracing.inSpan(headers, started.getCallId(), started.getRoute(), this::outcome).thrown();
+    // A worker's stream has no headers of the call.
+    var context = new HashMap<>(headers);
+    context.putAll(started.getTraceContextMap());
+    return Tracing.inSpan(context, started.getCallId(), started.getRoute(), this::outcome).thrown();
   }
 
   private Tracing.Outcome outcome() {

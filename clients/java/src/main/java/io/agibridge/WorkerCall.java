@@ -7,7 +7,6 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 
 /** The stream of one call that a worker takes. */
@@ -16,12 +15,11 @@ final class WorkerCall extends ClientCall.Listener<CallEvent> implements Transpo
   private static final long BEFORE_RESET_MS = 100;
 
   private final ClientCall<CallControl, CallEvent> call;
-  private final Map<String, String> trace = new ConcurrentHashMap<>();
   private final CallRun run;
 
   WorkerCall(ClientCall<CallControl, CallEvent> call, CallRuns runs) {
     this.call = call;
-    this.run = runs.begin(trace, ignored -> this);
+    this.run = runs.begin(Map.of(), ignored -> this);
   }
 
   void open(Metadata headers) {
@@ -49,11 +47,6 @@ final class WorkerCall extends ClientCall.Listener<CallEvent> implements Transpo
       CompletableFuture.delayedExecutor(BEFORE_RESET_MS, TimeUnit.MILLISECONDS)
           .execute(() -> call.cancel(detail, null));
     }
-  }
-
-  @Override
-  public void onHeaders(Metadata headers) {
-    trace.putAll(Headers.trace(headers));
   }
 
   @Override

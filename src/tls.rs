@@ -1,0 +1,81 @@
+//! What a TLS client needs: authorities, its own certificate, one crypto provider. Knows files and rustls, and no peers.
+
+use crate::route::Tls;
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+/// A file of certificates or keys is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TlsError(String);
+
+/// For a client that trusts and shows what `tls` says; `alpn`: the protocol that the server must agree to. The files are read
+/// each time: it blocks.
+///
+/// # Errors
+/// When a file is of no use.
+pub fn client_config(tls: &Tls, alpn: Option<&'static str>) -> Result<ClientConfig, TlsError> {
+    let roots = match &tls.ca {
+        Some(path) => Arc::new(authorities(path)?),
+        None => system_authorities()?,
+    };
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError(error.to_string()))?
+        .with_root_certificates(roots);
+    let mut config = match (&tls.cert, &tls.key) {
+        (Some(cert), Some(key)) => {
+            let chain = certificates(cert)?;
+            let key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|e| unusable(key, &e))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| unusable(cert, &error))?
+        }
+        (None | Some(_), None) | (None, Some(_)) => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = alpn.map(|name| name.as_bytes().to_vec()).into_iter().collect();
+    Ok(config)
+}
+
+fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| unusable(path, &error))?;
+    }
+    Ok(roots)
+}
+
+/// Read once: they belong to the image, and reading them takes long.
+fn system_authorities() -> Result<Arc<RootCertStore>, TlsError> {
+    static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    let roots = SYSTEM.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Arc::new(roots)
+    });
+    if roots.is_empty() {
+        return Err(TlsError("the system has no authorities: set tls.ca".into()));
+    }
+    Ok(roots.clone())
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&read(path)?)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(path, &error))?;
+    if found.is_empty() {
+        return Err(unusable(path, &"no certificate in it"));
+    }
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, why: &dyn std::fmt::Display) -> TlsError {
+    TlsError(format!("{}: {why}", path.display()))
+}
