@@ -55,7 +55,7 @@ fuzz: ## what reads strangers' bytes, FUZZ_SECONDS each (30); nightly Rust and c
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: check
-check: fmt clippy doc proto deny check-clients ## everything that reads the code without running it
+check: fmt clippy fuzz-check doc proto deny check-clients ## everything that reads the code without running it
 
 .PHONY: clients-bench
 clients-bench: $(LANGUAGES:%=bench-%) ## the programs of other languages that `make bench` measures
@@ -78,6 +78,10 @@ fmt: ## formatting
 .PHONY: clippy
 clippy: ## lints, warnings as errors
 	$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+.PHONY: fuzz-check
+fuzz-check: ## that the fuzz targets still compile
+	$(CARGO) check --quiet --locked --manifest-path fuzz/Cargo.toml
 
 .PHONY: doc
 doc: ## documentation, warnings as errors

@@ -6,24 +6,41 @@
 //! | `GET /readyz` | 200 when new calls are welcome, else 503; `?verbose` names every condition |
 //! | `GET /metrics` | the text page, or OpenMetrics where `Accept` prefers it |
 //! | `GET /version` | `{"name": …, "version": …}` |
-//! | `GET /calls` | `{"active": …, "calls": […], "truncated": …}`, oldest first; `?limit=N` (1,000), `?callers=true` shows numbers, to those who may change things |
+//! | `GET /calls` | `{"active": …, "calls": […], "truncated": …}`, oldest first; `?limit=N` (1,000), `?offset=N`, `?route=NAME`, `?callers=true` shows numbers, to those who may change things |
+//! | `GET /calls/ended` | the last calls that ended, newest first; `?limit=N` (100), `?before=NUMBER`, `?route=NAME`, `?callers=true` |
+//! | `GET /calls/{id}` | one call, live or ended, and what happened in it; `?since=REVISION` only what is new, `?callers=true` |
+//! | `GET /routes` | the routes in force, their services' health, how their calls did |
+//! | `GET /events?of=…` | `calls`, `ended`, `routes`, `call` or `phone`, live, as server-sent events |
+//! | `GET /` | the console, a page made of all this |
+//! | `POST /phone`, `/phone/{id}/press`, `/phone/{id}/hangup` | a simulated call that the bridge makes to itself |
 //! | `POST /calls/{id}/hangup` | tells one call to end; `id` may be the beginning of an id |
 //! | `POST /reload` | reads the configuration again and tells what came of it |
 //!
 //! Every error is `{"error": "…"}`. A change needs `Authorization: Bearer …` where a token is set. Where none is set it is
 //! taken from this machine only, and needs the header `agibridge-client` or a JSON body, which no foreign web page can send.
 
+mod console;
+mod history;
+mod live;
+mod overview;
+mod patient;
 mod permission;
+mod phone;
 mod readiness;
 mod reload;
 mod routes;
 mod server;
 
+pub use overview::{AddressView, RouteSource, RouteView, ServiceView};
 pub use readiness::{Condition, Readiness};
 pub use reload::{ReloadReport, ReloadRequest};
 
-use crate::{secret::Secret, session::registry::Registry, telemetry::metrics::Metrics};
-use std::sync::Arc;
+use crate::{
+    secret::Secret,
+    session::{recorder::Recorder, registry::Registry},
+    telemetry::metrics::Metrics,
+};
+use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::mpsc};
 
 /// The header that tells a client of ours from a web page.
@@ -47,6 +64,12 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// What `/readyz` asks.
     pub readiness: Arc<Readiness>,
+    /// What happened in calls.
+    pub recorder: Arc<Recorder>,
+    /// The routes in force.
+    pub routes: RouteSource,
+    /// Where the page's phone calls; none: it cannot.
+    pub phone: Option<SocketAddr>,
     /// Who reads the configuration again. One place is enough: a reload that waits would read the same file.
     pub reload: mpsc::Sender<ReloadRequest>,
 }

@@ -4,18 +4,19 @@
 //! addresses of services, reloads and the drain.
 
 use crate::{
+    admin::{AddressView, RouteSource, RouteView, ServiceView},
     agi::Limits,
     api::{self, Permits},
     config::{AgiConfig, ApiConfig, Config, ShutdownConfig},
     listener::{self, Allow},
-    route::Target,
-    session::{Core, Drain, Pending, Rules, Shared, registry::Registry},
+    route::{Route, Service, Target, When},
+    session::{Core, Drain, Pending, Rules, Shared, recorder::Recorder, registry::Registry},
     telemetry::{
         metrics::Metrics,
         otlp::{self, Exporter},
         tracer::{self, Tracer},
     },
-    upstream::{Directory, Resolver, Upstreams, Workers},
+    upstream::{Directory, Endpoint, Health, Resolver, Upstreams, Workers},
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -81,6 +82,7 @@ impl App {
         let shared = Arc::new(Shared {
             rules: ArcSwap::from_pointee(rules(config)),
             registry: Registry::new(),
+            recorder: Recorder::new(config.recorder),
             drain: Drain::default(),
             pending: Pending::default(),
         });
@@ -133,6 +135,21 @@ impl App {
         &self.shared.registry
     }
 
+    /// What happened in calls.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.shared.recorder
+    }
+
+    /// The routes in force, for those who look.
+    pub fn routes(&self) -> RouteSource {
+        let (shared, directory) = (Arc::clone(&self.shared), Arc::clone(&self.directory));
+        let workers = Arc::clone(&self.workers);
+        RouteSource::new(move || {
+            let (rules, endpoints) = (shared.rules.load(), directory.endpoints());
+            rules.routes.routes().map(|route| route_view(route, &endpoints, &workers)).collect()
+        })
+    }
+
     /// The instruments of the process.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
@@ -141,6 +158,7 @@ impl App {
     /// Puts a new configuration in force for calls to come: routes, limits, networks. What needs a restart stays.
     pub fn reload(&self, config: &Config) {
         self.directory.update(config.routes.routes().flat_map(|route| &route.services));
+        self.shared.recorder.set_limits(config.recorder);
         self.shared.rules.store(Arc::new(rules(config)));
         self.allow.store(Arc::new(config.agi.allow.clone()));
         self.permits.store(Arc::new(config.api.workers.clone()));
@@ -335,6 +353,43 @@ fn count_workers(metrics: &Metrics, workers: &Arc<Workers>, shared: &Arc<Shared>
             .collect();
         groups.into_iter().map(|group| (Arc::clone(group), workers.connected(group))).collect()
     });
+}
+
+fn route_view(route: &Route, endpoints: &[Endpoint], workers: &Workers) -> RouteView {
+    let service = |service: &Arc<Service>| ServiceView {
+        url: service.url.to_string(),
+        weight: service.weight,
+        workers: match &service.target {
+            Target::Worker { group } => Some(workers.connected(group)),
+            Target::Grpc(_)
+            | Target::WebSocket { .. }
+            | Target::FastAgi { .. }
+            | Target::Script { .. } => None,
+        },
+        addresses: endpoints
+            .iter()
+            .filter(|endpoint| endpoint.service == service.url)
+            .map(|endpoint| AddressView {
+                address: endpoint.address.to_string(),
+                health: match endpoint.health {
+                    Health::Unknown => "unknown",
+                    Health::Serving => "serving",
+                    Health::NotServing => "not_serving",
+                    Health::Unreachable => "unreachable",
+                },
+                calls: endpoint.active,
+                penalised: endpoint.penalised,
+            })
+            .collect(),
+    };
+    RouteView {
+        name: route.name.to_string(),
+        path: route.path.clone(),
+        conditional: route.when != When::default(),
+        redact: route.policy.redact.words().collect(),
+        services: route.services.iter().map(service).collect(),
+        tally: None,
+    }
 }
 
 /// The pod's name, which is the host's.

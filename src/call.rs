@@ -130,6 +130,22 @@ pub struct Answered {
     pub elapsed: Option<Duration>,
 }
 
+/// Whose command is at Asterisk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtAsterisk {
+    /// There is none, or nobody waits for its reply.
+    Nobody,
+    /// The service's.
+    Service {
+        /// As the service numbers it.
+        id: u32,
+    },
+    /// The bridge's own, as `SET VARIABLE`.
+    Bridge(&'static str),
+    /// One of a program that speaks AGI itself, as `GET DATA`.
+    Program(&'static str),
+}
+
 /// What a call has to know of its route and of its bridge.
 #[derive(Debug, Clone)]
 pub struct Settings {

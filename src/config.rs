@@ -25,6 +25,7 @@ use crate::{
     api::{Permit, Tls},
     route::Table,
     secret::Secret,
+    session::recorder,
     telemetry::otlp,
 };
 use ipnet::IpNet;
@@ -45,6 +46,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Traces, the `OTEL_*` variables included. Needs a restart.
     pub telemetry: otlp::Settings,
+    /// What is kept of calls.
+    pub recorder: recorder::Limits,
     /// Which service gets a call, and how it is treated.
     pub routes: Table,
 }

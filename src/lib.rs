@@ -13,6 +13,7 @@ pub mod demo;
 pub mod listener;
 pub mod phone;
 pub mod proto;
+pub mod redact;
 pub mod route;
 pub mod scenario;
 pub mod secret;

@@ -68,6 +68,8 @@ pub struct Options {
     pub hangup_after: Option<Duration>,
     /// What `agi_version` says.
     pub version: String,
+    /// Lines that are kept of the transcript; a server that keeps the session going for more is at fault.
+    pub transcript_max: usize,
 }
 
 impl Default for Options {
@@ -81,6 +83,7 @@ impl Default for Options {
             digits: String::new(),
             hangup_after: None,
             version: "22.10.1".into(),
+            transcript_max: 100_000,
         }
     }
 }

@@ -7,7 +7,7 @@ mod table;
 pub use pattern::{Pattern, PatternError};
 pub use table::{Picked, Request, Table, TableError};
 
-use crate::secret::Secret;
+use crate::{redact::Redact, secret::Secret};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// A rule that sends a call to a service.
@@ -172,6 +172,8 @@ pub struct Policy {
     pub trace_argument: bool,
     /// What becomes of the call when no service drives it to its end.
     pub then: Then,
+    /// What of the call is shown to nobody.
+    pub redact: Redact,
 }
 
 impl Default for Policy {
@@ -192,6 +194,7 @@ impl Default for Policy {
             max_call_duration: Duration::from_secs(12 * 3600),
             trace_argument: false,
             then: Then { announce: None, next: Next::Fail },
+            redact: Redact::default(),
         }
     }
 }

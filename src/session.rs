@@ -10,12 +10,14 @@
 //! | `spans` | what is traced of a call |
 //! | `started` | what a service is told first |
 //! | `meter` | what is counted of a call |
+//! | `recorder` | the flight recorder: what happened in calls that live, and in the last that ended |
 //! | `registry` | the calls that live now |
 
 mod begin;
 mod drive;
 mod facts;
 mod meter;
+pub mod recorder;
 pub mod registry;
 mod service;
 mod socket;
@@ -28,7 +30,7 @@ pub use started::timestamp;
 use crate::{
     agi::Limits,
     route::Table,
-    session::registry::Registry,
+    session::{recorder::Recorder, registry::Registry},
     telemetry::{
         metrics::CoreMetrics,
         tracer::{self, Tracer},
@@ -64,6 +66,8 @@ pub struct Shared {
     pub rules: ArcSwap<Rules>,
     /// The calls that live now.
     pub registry: Arc<Registry>,
+    /// What happened in the calls that live, and in the last ones that ended.
+    pub recorder: Arc<Recorder>,
     /// The drain: new calls are turned away, running ones are told its deadline.
     pub drain: Drain,
     /// Connections without a call: preludes not read yet, and calls being turned away.

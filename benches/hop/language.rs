@@ -34,9 +34,9 @@ impl Language {
         match self {
             Self::Python => "pystrix",
             Self::TypeScript => "ding-dong",
-            Self::Go => "go-agi",
+            Self::Go => "net",
             Self::Java => "asterisk-java",
-            Self::Rust => "rust-agi",
+            Self::Rust => "blazing_agi",
         }
     }
 

@@ -69,7 +69,7 @@ fn read(mut bytes: &[u8], sizes: &[usize]) -> Vec<Verbatim> {
 }
 
 fn take(reader: &mut VerbatimReader, read: &mut Vec<Verbatim>) {
-    while let Some(verbatim) = reader.next() {
+    while let Some(verbatim) = reader.next_line() {
         match &verbatim {
             Verbatim::Command { line, .. } | Verbatim::Failure(line) => {
                 assert!(line.len() <= LINE_BYTES_MAX + 1 && !line.contains(&0));

@@ -1,13 +1,18 @@
 //! The answers themselves.
 
-use super::{Parts, Readiness, ReloadRequest, permission};
+use super::{
+    Parts, Readiness, ReloadRequest, console, history,
+    live::{self, Streams},
+    permission,
+    phone::{self, Phones},
+};
 use crate::{
     admin::readiness::Condition,
-    session::registry::{Callers, NotOne, Summary},
+    session::registry::{Callers, NotOne, Page, Summary},
     telemetry::metrics::Format,
 };
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
     extract::{
         ConnectInfo, DefaultBodyLimit, Path, Query, RawQuery, State,
@@ -18,7 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     fmt::Write,
     net::SocketAddr,
@@ -37,7 +42,7 @@ const CALLS_LIMIT: usize = 1_000;
 /// For a configuration to be read, and its names to be looked up.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(8);
 
-type Shared = State<Arc<Parts>>;
+pub(super) type Shared = State<Arc<Parts>>;
 
 pub(super) fn router(parts: Arc<Parts>) -> Router {
     Router::new()
@@ -47,7 +52,16 @@ pub(super) fn router(parts: Arc<Parts>) -> Router {
         .route("/metrics", get(metrics))
         .route("/version", get(version))
         .route("/calls", get(calls))
+        .route("/calls/ended", get(history::ended))
+        .route("/calls/{id}", get(history::call))
         .route("/calls/{id}/hangup", post(hang_up))
+        .route("/routes", get(list_routes))
+        .route("/events", get(live::events))
+        .route("/phone", post(phone::dial))
+        .route("/phone/{id}/press", post(phone::press))
+        .route("/phone/{id}/hangup", post(phone::hang_up))
+        .route("/", get(console::page))
+        .route("/console/{file}", get(console::file))
         .route("/reload", post(reload))
         .fallback(async || {
             Failure(StatusCode::NOT_FOUND, "there is nothing at this path".to_owned())
@@ -56,6 +70,8 @@ pub(super) fn router(parts: Arc<Parts>) -> Router {
             Failure(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method".to_owned())
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(Extension(Streams::default()))
+        .layer(Extension(Arc::<Phones>::default()))
         .with_state(parts)
 }
 
@@ -111,6 +127,9 @@ async fn version() -> Response {
 struct CallsQuery {
     limit: Option<usize>,
     #[serde(default)]
+    offset: usize,
+    route: Option<String>,
+    #[serde(default)]
     callers: bool,
 }
 
@@ -127,17 +146,22 @@ async fn calls(
     headers: HeaderMap,
     query: Result<Query<CallsQuery>, QueryRejection>,
 ) -> Result<Json<Calls>, Failure> {
-    let Query(query) = query.map_err(|error| Failure(error.status(), error.body_text()))?;
+    let Query(query) = query?;
     let callers = if query.callers {
         permission::check(&parts.settings, &headers, peer)?;
         Callers::Shown
     } else {
         Callers::Hidden
     };
-    let mut calls = parts.registry.list_at(SystemTime::now(), callers);
-    let active = calls.len();
-    calls.truncate(query.limit.unwrap_or(CALLS_LIMIT));
-    Ok(Json(Calls { active, truncated: calls.len() < active, calls }))
+    let limit = query.limit.unwrap_or(CALLS_LIMIT);
+    let page = Page { offset: query.offset, limit, route: query.route.as_deref() };
+    let (active, calls) = parts.registry.page(&page, SystemTime::now(), callers);
+    let truncated = query.offset.saturating_add(calls.len()) < active;
+    Ok(Json(Calls { active, truncated, calls }))
+}
+
+async fn list_routes(State(parts): Shared) -> Json<Value> {
+    Json(json!({"routes": live::routes(&parts)}))
 }
 
 async fn hang_up(
@@ -177,12 +201,18 @@ async fn reload(
 }
 
 /// Nothing is asked of a body but to be short; reading it keeps the connection's end orderly.
-fn taken(body: Result<Bytes, BytesRejection>) -> Result<(), Failure> {
+pub(super) fn taken(body: Result<Bytes, BytesRejection>) -> Result<(), Failure> {
     body.map(drop).map_err(|error| Failure(error.status(), error.body_text()))
 }
 
 fn unavailable(why: &str) -> Failure {
     Failure(StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
+}
+
+impl From<QueryRejection> for Failure {
+    fn from(error: QueryRejection) -> Self {
+        Self(error.status(), error.body_text())
+    }
 }
 
 impl From<permission::Refusal> for Failure {

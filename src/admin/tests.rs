@@ -1,7 +1,12 @@
 //! The port as its clients see it: bytes over a connection.
 
+mod page;
+
 use super::*;
-use crate::session::registry::{Entry, Handle, Order};
+use crate::session::{
+    recorder::Limits,
+    registry::{Entry, Handle, Order},
+};
 use futures_util::task::noop_waker;
 use serde_json::{Value, json};
 use std::{
@@ -197,6 +202,7 @@ async fn the_port_closes_when_it_is_told_to() {
 struct Admin {
     address: SocketAddr,
     registry: Arc<Registry>,
+    recorder: Arc<Recorder>,
     readiness: Arc<Readiness>,
     reloads: Option<mpsc::Receiver<ReloadRequest>>,
     stop: oneshot::Sender<()>,
@@ -217,6 +223,13 @@ impl PartialEq for Answer {
 }
 
 impl Answer {
+    fn read(bytes: Vec<u8>) -> Self {
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, text) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Self { status, head: format!("{head}\r\n"), text: text.to_owned() }
+    }
+
     fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
@@ -228,9 +241,14 @@ impl Admin {
     }
 
     async fn start_with(token: Option<&str>, limits: server::Limits) -> Self {
+        Self::with(token, limits, None).await
+    }
+
+    async fn with(token: Option<&str>, limits: server::Limits, phone: Option<SocketAddr>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let registry = Registry::new();
+        let recorder = Recorder::new(Limits::default());
         let readiness = Readiness::new(Arc::clone(&registry));
         let metrics = Metrics::new();
         metrics.core();
@@ -241,13 +259,16 @@ impl Admin {
             registry: Arc::clone(&registry),
             metrics,
             readiness: Arc::clone(&readiness),
+            recorder: Arc::clone(&recorder),
+            routes: RouteSource::default(),
+            phone,
             reload,
         };
         let served = tokio::spawn(async move {
             let router = routes::router(Arc::new(parts));
             server::run(listener, router, limits, async { drop(stopped.await) }).await;
         });
-        Self { address, registry, readiness, reloads: Some(reloads), stop, served }
+        Self { address, registry, recorder, readiness, reloads: Some(reloads), stop, served }
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -261,10 +282,7 @@ impl Admin {
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
         socket.read_to_end(&mut bytes).await.unwrap();
-        let text = String::from_utf8(bytes).unwrap();
-        let (head, text) = text.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: format!("{head}\r\n"), text: text.to_owned() }
+        Answer::read(bytes)
     }
 
     fn call(&self, id: u128) -> Handle {

@@ -2,14 +2,14 @@
 //! and `ending`.
 
 use super::{
-    Action, Answer, Loss, Note, Outcome, Rung, Settings, Status,
+    Action, Answer, AtAsterisk, Loss, Note, Outcome, Rung, Settings, Status,
     dead_air::DeadAir,
     ending::{Cause, Verdict, music_off},
     journal::{Budget, Journal},
     queue::Queue,
     relay::Relay,
     resume::Meanwhile,
-    state::{Attached, Drain, Running, State, duration},
+    state::{Attached, Drain, Owner, Running, State, duration},
 };
 use crate::{
     agi::Reader,
@@ -378,6 +378,17 @@ impl Call {
     /// The command at Asterisk, by its name there.
     pub fn running(&self) -> Option<&'static str> {
         self.running.as_ref().map(|running| running.exchange.name())
+    }
+
+    /// Whose command is at Asterisk.
+    pub fn at_asterisk(&self) -> AtAsterisk {
+        let Some(running) = &self.running else { return AtAsterisk::Nobody };
+        match running.owner {
+            Owner::Service { id } => AtAsterisk::Service { id },
+            Owner::Bridge => AtAsterisk::Bridge(running.exchange.name()),
+            Owner::Relay => AtAsterisk::Program(running.exchange.name()),
+            Owner::Nobody => AtAsterisk::Nobody,
+        }
     }
 
     /// The caller is gone: told once, whatever shows it.

@@ -36,6 +36,7 @@ fn settings() -> Settings {
             max_call_duration: Duration::from_secs(3600),
             trace_argument: false,
             then: Then { announce: None, next: Next::Fail },
+            redact: crate::redact::Redact::default(),
         },
         limits: Limits { line_bytes_max: 8190 },
         reply_bytes_max: 1 << 20,

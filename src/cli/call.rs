@@ -3,7 +3,7 @@
 
 use super::complain;
 use crate::{
-    phone::{self, Ended, Entry, Options, Phone, Report},
+    phone::{self, Entry, Options, Phone, Report},
     scenario::{self, Act, Expect, Span},
 };
 use crossterm::{
@@ -214,7 +214,7 @@ fn summary(report: &Report, faults: &[String], as_json: bool) {
         return print(
             &json!({
                 "agistatus": report.agistatus.as_str(),
-                "ended": ended(report),
+                "ended": report.ended.to_string(),
                 "duration": report.duration.as_secs_f64(),
                 "position": position,
                 "variables": variables,
@@ -223,7 +223,7 @@ fn summary(report: &Report, faults: &[String], as_json: bool) {
             .to_string(),
         );
     }
-    print(&format!("AGISTATUS {}: {}", report.agistatus.as_str(), ended(report)));
+    print(&format!("AGISTATUS {}: {}", report.agistatus.as_str(), report.ended));
     print(&format!(
         "after {:.3}s, {}",
         report.duration.as_secs_f64(),
@@ -237,15 +237,6 @@ fn summary(report: &Report, faults: &[String], as_json: bool) {
     }
     for fault in faults {
         print(&format!("not as expected: {fault}"));
-    }
-}
-
-fn ended(report: &Report) -> String {
-    match &report.ended {
-        Ended::Server => "the AGI server ended the session".into(),
-        Ended::Failure => "the AGI server said failure".into(),
-        Ended::Hangup => "Asterisk ended the session at the hangup (AGIEXITONHANGUP)".into(),
-        Ended::Fault(fault) => fault.to_string(),
     }
 }
 

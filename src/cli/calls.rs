@@ -1,6 +1,7 @@
 //! `agi-bridge calls` and `agi-bridge hangup`: what a running bridge is doing, over its admin port.
 
 mod client;
+mod history;
 mod table;
 
 pub use client::Error;
@@ -11,6 +12,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{convert::Infallible, io::Write};
+
+/// What may stand in an id.
+const SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
 
 /// Where the bridge is, and the right to change something there.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,18 +39,26 @@ pub struct Target {
     pub token: Option<Secret>,
 }
 
-/// Lists the calls that live now, oldest first.
+/// Lists the calls that live now, oldest first, or the last ones that ended; or tells what happened in one of them.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CallsArgs {
     /// Where the bridge is.
     #[command(flatten)]
     pub target: Target,
 
+    /// Tell what happened in this call, live or ended: its id, or enough of its beginning
+    #[arg(value_name = "ID", conflicts_with = "ended")]
+    pub id: Option<String>,
+
+    /// List the last calls that ended, newest first
+    #[arg(long)]
+    pub ended: bool,
+
     /// Print what the bridge answers, as JSON
     #[arg(long)]
     pub json: bool,
 
-    /// Show who called; needs the right to change things
+    /// Show who called, and what is not masked; needs the right to change things
     #[arg(long)]
     pub callers: bool,
 
@@ -73,14 +85,26 @@ pub struct HangupArgs {
 /// When the bridge cannot be reached or refuses, or `out` cannot be written.
 pub async fn calls(args: &CallsArgs, out: &mut impl Write) -> Result<(), Error> {
     let client = Client::new(&args.target)?;
-    let callers = if args.callers { "&callers=true" } else { "" };
-    let answer = client.get(&format!("/calls?limit={}{callers}", args.limit)).await?;
+    let callers = args.callers;
+    let path = match &args.id {
+        Some(id) => format!("/calls/{}?callers={callers}", utf8_percent_encode(id, SAFE)),
+        None if args.ended => format!("/calls/ended?limit={}&callers={callers}", args.limit),
+        None => format!("/calls?limit={}&callers={callers}", args.limit),
+    };
+    let answer = client.get(&path).await?;
     if args.json {
         writeln!(out, "{answer:#}")?;
         return Ok(());
     }
-    let calls: Calls = serde_json::from_value(answer).map_err(|_| client.no_bridge())?;
-    table::write(&calls, out)?;
+    let no_bridge = |_| client.no_bridge();
+    if args.id.is_some() {
+        history::write_call(&serde_json::from_value(answer).map_err(no_bridge)?, out)?;
+    } else if args.ended {
+        history::write_ended(&serde_json::from_value(answer).map_err(no_bridge)?, out)?;
+    } else {
+        let calls: Calls = serde_json::from_value(answer).map_err(no_bridge)?;
+        table::write(&calls, out)?;
+    }
     Ok(())
 }
 
@@ -89,7 +113,6 @@ pub async fn calls(args: &CallsArgs, out: &mut impl Write) -> Result<(), Error> 
 /// # Errors
 /// When the bridge cannot be reached or refuses, when not exactly one call is meant, or `out` cannot be written.
 pub async fn hangup(args: &HangupArgs, out: &mut impl Write) -> Result<(), Error> {
-    const SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
     let client = Client::new(&args.target)?;
     let path = format!("/calls/{}/hangup", utf8_percent_encode(&args.id, SAFE));
     let answer = client.post(&path).await?;

@@ -8,7 +8,13 @@ use crate::{
     telemetry::logs,
 };
 use anyhow::Context;
-use std::{ffi::OsString, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    ffi::OsString,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -62,6 +68,9 @@ async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow:
         registry: Arc::clone(app.registry()),
         metrics: Arc::clone(app.metrics()),
         readiness: Arc::clone(&readiness),
+        recorder: Arc::clone(app.recorder()),
+        routes: app.routes(),
+        phone: app.agi().first().copied().map(own),
         reload,
     };
     let admin = tokio::spawn(admin::serve(admin_listener, parts, async {
@@ -95,6 +104,16 @@ async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow:
     let _ = stop_admin.send(());
     let _ = admin.await;
     Ok(())
+}
+
+/// Where this process reaches an address that it listens on.
+fn own(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    address
 }
 
 /// SIGTERM, as Kubernetes and systemd send it, and ctrl-c.

@@ -10,6 +10,7 @@ use super::{
     read::{Field, Reader, Spot},
     value::{Listen, Network, Word},
 };
+use crate::session::recorder;
 use ipnet::IpNet;
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -51,8 +52,17 @@ pub(super) fn check(
         level: log.and_then(|it| word(&it.level)).unwrap_or(LogLevel::Info),
     };
     let telemetry = telemetry::telemetry(&file.telemetry, environment, reader);
+    let recorder = file.recorder.value.as_ref();
+    let standard = recorder::Limits::default();
+    let recorder = recorder::Limits {
+        calls: recorder
+            .and_then(|it| it.calls.value.as_ref())
+            .map_or(standard.calls, |it| it.to_usize()),
+        bytes: recorder.and_then(|it| it.bytes.value.as_ref()).map_or(standard.bytes, |it| it.0),
+    };
     let routes = routes::table(&file, agi.max_call_duration, &api, reader)?;
-    reader.faults.is_empty().then_some(Config { agi, admin, api, shutdown, log, telemetry, routes })
+    let config = Config { agi, admin, api, shutdown, log, telemetry, recorder, routes };
+    reader.faults.is_empty().then_some(config)
 }
 
 fn agi(field: &Field<file::Agi>, reader: &mut Reader) -> AgiConfig {

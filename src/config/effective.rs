@@ -2,6 +2,7 @@
 
 use super::{AgiConfig, ApiConfig, Config, LogConfig, file::NextWord, units, value::Choice};
 use crate::api::{Credential, Groups, Permit};
+use crate::redact::Redact;
 use crate::route::{Next, Policy, Quiet, Route, Service, Target, Then, Tls, When};
 use crate::telemetry::otlp;
 use serde_json::{Map, Value, json};
@@ -39,6 +40,10 @@ impl Config {
             ),
             ("log", Some(log(&self.log))),
             ("telemetry", Some(telemetry(&self.telemetry))),
+            (
+                "recorder",
+                Some(json!({"calls": self.recorder.calls, "bytes": size(self.recorder.bytes)})),
+            ),
             ("routes", Some(routes.into())),
         ])
     }
@@ -208,7 +213,13 @@ fn policy(policy: &Policy) -> Value {
         "max_call_duration": span(policy.max_call_duration),
         "trace_argument": policy.trace_argument,
         "then": then(&policy.then),
+        "redact": redact(policy.redact),
     })
+}
+
+fn redact(redact: Redact) -> Value {
+    let words: Vec<&str> = redact.words().collect();
+    if words.is_empty() { "nothing".into() } else { words.into() }
 }
 
 fn then(then: &Then) -> Value {

@@ -37,6 +37,8 @@ section! {
         log: Log;
         /// Traces.
         telemetry: Telemetry;
+        /// What is kept of calls, for the console and `agi-bridge calls`.
+        recorder: Recorder;
         /// How calls are treated; each of these keys may also stand on a route.
         defaults: Treatment;
         /// Which service gets a call. The first route that fits gets it.
@@ -146,6 +148,16 @@ section! {
 }
 
 section! {
+    /// What is kept of calls, in memory.
+    struct Recorder {
+        /// Calls that have ended, the newest; `0`: nothing is kept, of running calls neither. Default 200.
+        calls: Number<0, 100_000>;
+        /// What these may take in all; older ones go first. Default 16MiB.
+        bytes: Size<65_536, 1_073_741_824>;
+    }
+}
+
+section! {
     /// How calls are treated.
     struct Treatment {
         /// For one attempt to reach a service: connect, handshake and acceptance. Default 1s.
@@ -176,6 +188,8 @@ section! {
         trace_argument: Flag;
         /// What becomes of a call that no service drives to its end. Default {next: fail}.
         then: Then;
+        /// What the flight recorder and the console never show: `digits`, `values`, `numbers`, a list of these, `all` or `nothing`. Default [digits, values].
+        redact: OneOrMany<Word<RedactWord>>;
     }
 }
 
@@ -192,7 +206,7 @@ section! {
         services: List<Service>, required;
         with treatment: Treatment;
     }
-    later ["redact"]
+    later ["record"]
 }
 
 section! {
@@ -295,6 +309,26 @@ pub(super) enum NextWord {
     Fail,
     Continue,
     Hangup,
+}
+
+/// A class of text that is kept back, or several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RedactWord {
+    Digits,
+    Values,
+    Numbers,
+    All,
+    Nothing,
+}
+
+impl Choice for RedactWord {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("digits", Self::Digits),
+        ("values", Self::Values),
+        ("numbers", Self::Numbers),
+        ("all", Self::All),
+        ("nothing", Self::Nothing),
+    ];
 }
 
 impl Choice for NextWord {

@@ -23,8 +23,6 @@ use tokio::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Asterisk drops bytes after 100 ms; a busy test machine may take longer than that to read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Lines kept of one call.
-const TRANSCRIPT_MAX: usize = 100_000;
 /// Bytes of one transcript line; the rest is not shown.
 const LINE_SHOWN_MAX: usize = 8192;
 /// A wait so long that only input ends it.
@@ -69,7 +67,7 @@ pub(super) async fn call(
             act = next(&mut acts) => session.handle_act(act, clock.now()),
             () = sleep_until(wake) => session.handle_time(clock.now()),
         }
-        if log.entries.len() > TRANSCRIPT_MAX {
+        if log.entries.len() > options.transcript_max {
             session.handle_fault(Fault::TooLong);
         }
     }

@@ -18,6 +18,7 @@ use super::{
 use crate::scenario::{Act, Location};
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     time::Duration,
 };
 
@@ -81,6 +82,19 @@ pub enum Ended {
     Fault(Fault),
 }
 
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server => f.write_str("the AGI server ended the session"),
+            Self::Failure => f.write_str("the AGI server said failure"),
+            Self::Hangup => {
+                f.write_str("Asterisk ended the session at the hangup (AGIEXITONHANGUP)")
+            }
+            Self::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
 /// What an AGI server did wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -102,7 +116,7 @@ pub enum Fault {
     )]
     Crash,
     /// The transcript grew beyond what can be kept.
-    #[error("the AGI server kept the session going for more than 100000 lines")]
+    #[error("the AGI server kept the session going for more lines than are kept")]
     TooLong,
     /// Asterisk drops what is not read within 100 ms; this was seconds.
     #[error("the AGI server does not read what Asterisk writes")]

@@ -5,6 +5,7 @@ use super::{
     drive::{OnRoute, Parts, Session},
     facts::{Facts, Place},
     meter::Meter,
+    recorder::Begun,
     registry::Entry,
     socket::{Read, Socket},
     spans::Spans,
@@ -13,6 +14,7 @@ use crate::{
     agi::{Prelude, PreludeError, PreludeReader, Request},
     call::{Call, Outcome, Settings, Status},
     proto::Channel,
+    redact::Redact,
     route::{self, Policy, Quiet, Route, Then},
     telemetry::{
         metrics::{Connection, Rejection},
@@ -212,7 +214,6 @@ async fn drive(
     let trace = arrival.trace(&core);
     let spans = arrival.spans(&core, call_id, &trace, Some(&route.name));
     let Arrival { prelude, request, channel, rest, peer, accepted } = arrival;
-    let name = channel.name;
     debug!(
         name: "agibridge.call.started",
         %call_id,
@@ -220,9 +221,20 @@ async fn drive(
         trace_id = %trace.trace_id,
         span_id = %trace.span_id,
         %peer,
-        channel = name,
+        channel = channel.name,
         "call started"
     );
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let record = core.shared.recorder.begin(|| Begun {
+        call_id,
+        trace_id: trace.trace_id.to_string(),
+        accepted_at: accepted.1,
+        route: &route,
+        request: &request,
+        channel: &channel,
+        arguments: prelude.arguments().map(lossy).collect(),
+    });
+    let name = channel.name;
     let handle = core.shared.registry.register(Entry {
         call_id,
         route: Arc::clone(&route.name),
@@ -230,6 +242,9 @@ async fn drive(
         caller_number: channel.caller_id_number,
         accepted_at: accepted.1,
     });
+    if let Some(record) = &record {
+        handle.set_record(Arc::clone(record));
+    }
     let metrics = core.metrics.route(&route.name);
     let mut call = Call::new(settings(route.policy.clone(), &rules), accepted.0.elapsed());
     if spans.is_some() {
@@ -250,6 +265,7 @@ async fn drive(
         rules,
         place: Place { route: Arc::clone(&route), parameters, query },
     };
+    let shared = Arc::clone(&core.shared);
     let (opening, within) = (facts.opening(None), route.policy.retry_for);
     let attempts = spans.as_ref().and_then(|spans| spans.seek(None));
     let opening = super::drive::open(&core, &route, &metrics, opening, (within, None), attempts);
@@ -258,13 +274,16 @@ async fn drive(
         socket,
         accepted: accepted.0,
         opening: Some(opening),
-        on_route: Some(OnRoute { facts, handle, meter, spans }),
+        on_route: Some(OnRoute { facts, handle, meter, spans, record: record.clone() }),
         core,
     });
     drop(route);
     let outcome = (&mut session).await;
     let duration = accepted.0.elapsed();
     session.count_end(&outcome, duration);
+    if let Some(record) = &record {
+        shared.recorder.end(record, &outcome, duration);
+    }
     let Some(facts) = session.facts() else { return };
     info!(
         name: "agibridge.call.ended",
@@ -353,5 +372,6 @@ fn refusing() -> Policy {
         max_call_duration: TURN_AWAY_TIMEOUT,
         trace_argument: false,
         then: Then { announce: None, next: route::Next::Fail },
+        redact: Redact::default(),
     }
 }

@@ -10,6 +10,7 @@ use super::{
     Core,
     facts::{Facts, Place},
     meter::Meter,
+    recorder::Record,
     registry::{Handle, Order, State},
     service::{STALL_TIMEOUT, Side},
     socket::{Read, Socket},
@@ -60,6 +61,8 @@ pub(super) struct OnRoute {
     pub(super) meter: Meter,
     /// None: no span leaves.
     pub(super) spans: Option<Box<Spans>>,
+    /// None where nothing is noted.
+    pub(super) record: Option<Arc<Record>>,
 }
 
 /// What was done of what the machine asked.
@@ -136,6 +139,10 @@ impl Session {
         }
     }
 
+    fn record(&self) -> Option<&Record> {
+        self.on_route.as_ref()?.record.as_deref()
+    }
+
     /// Does what the machine asks, until it asks nothing.
     fn act(&mut self, now: Duration) -> Work {
         let mut work = Work::Nothing;
@@ -143,19 +150,25 @@ impl Session {
             match action {
                 Action::Write(line) => {
                     work = Work::Commands;
+                    if let Some(record) = self.record() {
+                        record.written(self.call.at_asterisk(), &line, now);
+                    }
                     self.socket.write(&line);
                 }
-                Action::Event(event) => self.tell(event),
+                Action::Event(event) => self.tell(event, now),
                 Action::Result { command, event } => {
                     if let Some(meter) = self.meter() {
                         meter.result(command, &event);
                     }
                     work = Work::Commands;
-                    self.tell(event);
+                    self.tell(event, now);
                 }
                 Action::Relay { bytes, answered } => {
                     if let (Some(meter), Some(answered)) = (self.meter(), &answered) {
                         meter.answered(answered);
+                        if let Some(record) = self.record() {
+                            record.answered(answered.code, answered.elapsed, now);
+                        }
                         work = Work::Commands;
                     }
                     if let (Some(spans), Some(answered)) = (self.spans(), &answered) {
@@ -165,10 +178,10 @@ impl Session {
                         raw.relay(&bytes);
                     }
                 }
-                Action::RelayHangup { is_news } => self.relay_hangup(is_news),
+                Action::RelayHangup { is_news } => self.relay_hangup(is_news, now),
                 Action::FinishService => self.finish_service(now),
                 Action::DropService => self.cut_service_off(),
-                Action::Reopen { resumption, within } => self.reopen(*resumption, within),
+                Action::Reopen { resumption, within } => self.reopen(*resumption, within, now),
                 Action::Noted(note) => {
                     if let Some(meter) = self.meter() {
                         meter.note(note);
@@ -216,6 +229,9 @@ impl Session {
     fn poll_orders(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         let Some(on_route) = &self.on_route else { return false };
         let Poll::Ready(order) = on_route.handle.poll_orders(cx) else { return false };
+        if let Some(record) = &on_route.record {
+            record.ordered(order.text(), now);
+        }
         match order {
             Order::HangUp => self.call.handle_operator(now),
             Order::Drain => self.call.handle_drain(self.core.shared.drain.deadline(), now),

@@ -3,13 +3,14 @@
 //! Every core registers its calls here. The map is split into shards, each behind a lock that is held for one insert or
 //! one look-up; what a call reports while it runs goes to its own slot, so that calls never wait for each other.
 
+use super::recorder::Record;
 use futures_util::task::AtomicWaker;
 use pbjson_types::Timestamp;
 use serde::{Serialize, Serializer};
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -124,6 +125,17 @@ pub enum Callers {
     Shown,
 }
 
+/// Which of the live calls are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Page<'a> {
+    /// Calls before the first one.
+    pub offset: usize,
+    /// At most so many.
+    pub limit: usize,
+    /// Only those on this route.
+    pub route: Option<&'a str>,
+}
+
 /// Why an order reached no call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotOne {
@@ -170,6 +182,12 @@ impl Registry {
         calls
     }
 
+    /// The live call on the channel of this name.
+    pub fn on_channel(&self, name: &str) -> Option<Uuid> {
+        let slots = self.slots();
+        slots.iter().find(|slot| slot.entry.channel == name).map(|slot| slot.entry.call_id)
+    }
+
     /// Tells one call to end; false when no single call is meant. `id` may be the beginning of an id.
     pub fn hang_up(&self, id: &str) -> bool {
         self.hang_up_one(id).is_ok()
@@ -183,6 +201,38 @@ impl Registry {
         let slot = self.find(id)?;
         slot.give(Order::HangUp.bit());
         Ok(slot.entry.call_id)
+    }
+
+    /// A page of the live calls, oldest first, of one route or of all; and how many these are in all. Cheap for thousands
+    /// of calls: only those of the page are looked at closely.
+    pub fn page(
+        &self,
+        page: &Page<'_>,
+        now: SystemTime,
+        callers: Callers,
+    ) -> (usize, Vec<Summary>) {
+        let mut slots = self.slots();
+        if let Some(route) = page.route {
+            slots.retain(|slot| &*lock(&slot.live).route == route);
+        }
+        let count = slots.len();
+        slots.sort_unstable_by_key(|slot| (slot.entry.accepted_at, slot.entry.call_id));
+        let shown = slots.iter().skip(page.offset).take(page.limit);
+        (count, shown.map(|slot| slot.summary(now, callers)).collect())
+    }
+
+    /// One live call, with where it notes what happens in it, if it does; `id` may be the beginning of an id.
+    ///
+    /// # Errors
+    /// When no call, or more than one, has an id that begins so.
+    pub fn get(
+        &self,
+        id: &str,
+        now: SystemTime,
+        callers: Callers,
+    ) -> Result<(Summary, Option<Arc<Record>>), NotOne> {
+        let slot = self.find(id)?;
+        Ok((slot.summary(now, callers), slot.record.get().cloned()))
     }
 
     /// Tells every call, and every later one, that the bridge is shutting down.
@@ -257,6 +307,11 @@ impl Handle {
         lock(&self.slot.live).service = Some(endpoint);
     }
 
+    /// Where the call notes what happens in it.
+    pub fn set_record(&self, record: Arc<Record>) {
+        let _ = self.slot.record.set(record);
+    }
+
     /// A service handed the call over: it is on this route from now on.
     pub fn set_route(&self, route: Arc<str>) {
         lock(&self.slot.live).route = route;
@@ -312,6 +367,15 @@ impl Order {
     /// From the most urgent.
     const ALL: [Self; 3] = [Self::End, Self::HangUp, Self::Drain];
 
+    /// As a call's record has it.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::HangUp => "hangup by an operator",
+            Self::Drain => "drain",
+            Self::End => "end of the drain",
+        }
+    }
+
     const fn bit(self) -> u8 {
         match self {
             Self::HangUp => 1,
@@ -325,6 +389,7 @@ impl Order {
 struct Slot {
     entry: Entry,
     live: Mutex<Live>,
+    record: OnceLock<Arc<Record>>,
     commands: AtomicU32,
     hung_up: AtomicBool,
     /// In microseconds, up to `silent_since`.
@@ -350,6 +415,7 @@ impl Slot {
         Self {
             entry,
             live: Mutex::new(Live { state: State::Opening, service: None, route }),
+            record: OnceLock::new(),
             commands: AtomicU32::new(0),
             hung_up: AtomicBool::new(false),
             dead_air: AtomicU64::new(0),

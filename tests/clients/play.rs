@@ -91,9 +91,14 @@ pub(crate) async fn play(scene: &Scene, column: Column, shared: &Stand) -> Playe
     let mut faults = Vec::new();
     if let Some(drain) = scene.drain {
         told::waiting(&stand.program, &scene.stem).await;
-        drain_one(drain, stand, &mut faults).await;
-        // The call may be over already, which is as good.
-        let _ = acts.send(Act::HangUp).await;
+        match drain {
+            Drain::Bridge => stand.bridge.interrupt(),
+            Drain::Service => {
+                stand.program.interrupt();
+                faults.extend(refused(stand.bridge.agi()).await);
+                acts.send(Act::HangUp).await.expect("the caller is there still");
+            }
+        }
     }
     let report =
         calling.await.unwrap().unwrap_or_else(|err| panic!("the phone cannot call: {err}"));
@@ -130,17 +135,6 @@ async fn alongside(scene: &Scene, stand: &Stand) -> Option<mpsc::Sender<Act>> {
     tokio::spawn(async move { phone.call(&url).await });
     told::waiting(&stand.program, &script).await;
     Some(acts)
-}
-
-/// Asks one side to stop; the service must then refuse new calls.
-async fn drain_one(drain: Drain, stand: &Stand, faults: &mut Vec<String>) {
-    match drain {
-        Drain::Bridge => stand.bridge.interrupt(),
-        Drain::Service => {
-            stand.program.interrupt();
-            faults.extend(refused(stand.bridge.agi()).await);
-        }
-    }
 }
 
 /// Calls until a call is refused: the signal may be on its way still.

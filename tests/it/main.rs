@@ -9,6 +9,7 @@ mod harness;
 mod metrics;
 mod program;
 mod readme;
+mod recorder;
 mod relay;
 mod resume;
 mod scripts;

@@ -13,17 +13,23 @@ pub(super) fn write(calls: &Calls, out: &mut impl Write) -> io::Result<()> {
     let callers = calls.calls.iter().any(|call| call.caller_number.is_some());
     let mut rows = vec![head(callers)];
     rows.extend(calls.calls.iter().map(|call| row(call, callers)));
-    let widths = widths(&rows);
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
-        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-    }
+    write_rows(&rows, out)?;
     match calls.calls.len() {
         shown if shown < calls.active => {
             writeln!(out, "\n{} of {} (--limit shows more).", shown, counted(calls.active))
         }
         _ => writeln!(out, "\n{}.", counted(calls.active)),
     }
+}
+
+/// Columns that line up.
+pub(super) fn write_rows(rows: &[Vec<String>], out: &mut impl Write) -> io::Result<()> {
+    let widths = widths(rows);
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
 }
 
 fn head(callers: bool) -> Vec<String> {
@@ -60,7 +66,7 @@ fn doing(call: &Call) -> String {
     }
 }
 
-fn age(seconds: u64) -> String {
+pub(super) fn age(seconds: u64) -> String {
     let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes) {
         (0, 0) => format!("{rest}s"),
@@ -74,7 +80,7 @@ fn counted(calls: usize) -> String {
 }
 
 /// A channel's name comes from outside: it must not steer the terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     match text {
         "" => "-".to_owned(),

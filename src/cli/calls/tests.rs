@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::{
-    admin::{self, Parts, Readiness},
-    session::registry::{Entry, Handle, Registry, State},
+    admin::{self, Parts, Readiness, RouteSource},
+    session::{
+        recorder::{Limits, Recorder},
+        registry::{Entry, Handle, Registry, State},
+    },
     telemetry::metrics::Metrics,
 };
 use clap::Parser;
@@ -124,6 +127,9 @@ impl Bridge {
             registry: Arc::clone(&registry),
             metrics: Metrics::new(),
             readiness: Readiness::new(Arc::clone(&registry)),
+            recorder: Recorder::new(Limits::default()),
+            routes: RouteSource::default(),
+            phone: None,
             reload: mpsc::channel(1).0,
         };
         tokio::spawn(admin::serve(listener, parts, std::future::pending()));

@@ -4,12 +4,14 @@ use super::span;
 use crate::{
     config::{
         ApiConfig,
-        file::{self, File, NextWord, Treatment},
+        file::{self, File, NextWord, RedactWord, Treatment},
+        many::OneOrMany,
         read::{Field, Reader},
         reference::header_fault,
         service_url::{Authority, Place, ServiceUrl},
-        value::Text,
+        value::{Text, Word},
     },
+    redact::Redact,
     route::{Next, Policy, Remote, Route, Service, Table, Target, Then, Tls, When},
     secret::Secret,
 };
@@ -93,7 +95,27 @@ fn policy(written: &Treatment, base: &Policy, longest: Duration, reader: &mut Re
             .as_ref()
             .map_or(base.trace_argument, |flag| flag.0),
         then: then.unwrap_or_else(|| base.then.clone()),
+        redact: redact(&written.redact, reader).unwrap_or(base.redact),
     }
+}
+
+/// A class that is not named is shown.
+fn redact(field: &Field<OneOrMany<Word<RedactWord>>>, reader: &mut Reader) -> Option<Redact> {
+    let listed = &field.value.as_ref()?.0;
+    let words: Vec<RedactWord> =
+        listed.iter().filter_map(|word| word.value.as_ref()).map(|Word(word)| *word).collect();
+    if words.len() > 1 && words.contains(&RedactWord::Nothing) {
+        reader.fault(&field.spot, "`nothing` stands alone");
+    }
+    Some(words.into_iter().fold(Redact::NOTHING, |sum, word| {
+        sum.and(match word {
+            RedactWord::Digits => Redact { digits: true, ..Redact::NOTHING },
+            RedactWord::Values => Redact { values: true, ..Redact::NOTHING },
+            RedactWord::Numbers => Redact { numbers: true, ..Redact::NOTHING },
+            RedactWord::All => Redact::ALL,
+            RedactWord::Nothing => Redact::NOTHING,
+        })
+    }))
 }
 
 fn then(written: &file::Then, field: &Field<file::Then>, reader: &mut Reader) -> Then {

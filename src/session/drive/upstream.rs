@@ -85,7 +85,10 @@ enum Heard {
 }
 
 impl Session {
-    pub(super) fn tell(&mut self, event: Box<CallEvent>) {
+    pub(super) fn tell(&mut self, event: Box<CallEvent>, now: Duration) {
+        if let Some(record) = self.record() {
+            record.told(&event, now);
+        }
         if let Some(meter) = self.meter() {
             meter.event(&event);
         }
@@ -119,7 +122,10 @@ impl Session {
         }
     }
 
-    pub(super) fn relay_hangup(&mut self, is_news: bool) {
+    pub(super) fn relay_hangup(&mut self, is_news: bool, now: Duration) {
+        if let Some(record) = self.record().filter(|_| is_news) {
+            record.hung_up(now);
+        }
         if let Some(meter) = self.meter().filter(|_| is_news) {
             meter.hangup();
         }
@@ -174,19 +180,22 @@ impl Session {
 
     pub(super) fn stalled(&mut self, detail: &str, now: Duration) {
         self.cut_service_off();
+        if let Some(record) = self.record() {
+            record.lost(detail, now);
+        }
         let loss = Loss { kind: LossKind::Stalled, detail: detail.to_owned() };
         self.call.handle_service_lost(&loss, now);
     }
 
     /// Seeks another service for the call. One that is being told its end is left to that.
-    pub(super) fn reopen(&mut self, resumption: Resumption, within: Duration) {
+    pub(super) fn reopen(&mut self, resumption: Resumption, within: Duration, now: Duration) {
         self.close_stream(Code::Ok);
         let Some(on_route) = &mut self.on_route else { return };
         if let Side::Typed(typed) = std::mem::replace(&mut self.side, Side::Nobody) {
             tokio::spawn(typed.see_off());
         }
         self.finishing_until = None;
-        let OnRoute { facts, handle, meter, spans } = on_route;
+        let OnRoute { facts, handle, meter, spans, record } = on_route;
         if resumption.cause() == resumption::Cause::Handoff
             && let Some(place) = self.handoff.take()
         {
@@ -208,6 +217,9 @@ impl Session {
             attempt = resumption.attempt,
             "another service is sought"
         );
+        if let Some(record) = record {
+            record.sought(resumption.cause(), resumption.attempt, route, now);
+        }
         let metrics = self.core.metrics.route(&route.name);
         meter.resumed(resumption.cause(), Arc::clone(&metrics));
         // One that takes a call only to lose it must not use up what the next one could save.
@@ -224,12 +236,12 @@ impl Session {
         self.side = Side::Nobody;
         match opened {
             Ok((Taken::Typed(link), stream)) => {
-                self.taken_by(link.endpoint(), link.service(), stream);
+                self.taken_by(link.endpoint(), link.service(), stream, now);
                 self.side = Side::Typed(Typed::new(link));
                 self.call.handle_opened(now);
             }
             Ok((Taken::Raw(link), stream)) => {
-                self.taken_by(link.endpoint(), link.service(), stream);
+                self.taken_by(link.endpoint(), link.service(), stream, now);
                 self.side = Side::Raw(Raw::new(link));
                 self.call.handle_opened_raw(now);
             }
@@ -238,11 +250,20 @@ impl Session {
         true
     }
 
-    fn taken_by(&mut self, endpoint: String, service: &Arc<Service>, stream: Option<OpenStream>) {
+    fn taken_by(
+        &mut self,
+        endpoint: String,
+        service: &Arc<Service>,
+        stream: Option<OpenStream>,
+        now: Duration,
+    ) {
         let endpoint: Arc<str> = endpoint.into();
         if let Some(on_route) = &mut self.on_route {
             on_route.handle.set_service(Arc::clone(&endpoint));
             on_route.meter.opened(transport(&service.target));
+            if let Some(record) = &on_route.record {
+                record.taken(&endpoint, now);
+            }
             if let Some(spans) = &mut on_route.spans {
                 spans.opened(stream, &endpoint);
             }
@@ -281,6 +302,9 @@ impl Session {
     fn control(&mut self, control: CallControl, now: Duration) {
         if let Some(on_route) = &mut self.on_route {
             on_route.meter.heard(now);
+            if let Some(record) = &on_route.record {
+                record.control(&control, now);
+            }
         }
         match control.control {
             Some(Control::Handoff(handoff)) => self.hand_over(handoff, now),
@@ -319,6 +343,9 @@ impl Session {
         self.drop_service();
         if let Some(meter) = self.meter() {
             meter.lost(lost.code);
+        }
+        if let Some(record) = self.record() {
+            record.lost(&lost.to_string(), now);
         }
         let loss = Loss { kind: LossKind::Broken, detail: lost.to_string() };
         self.call.handle_service_lost(&loss, now);
