@@ -14,6 +14,7 @@ mod line;
 mod outcome;
 
 pub use command::arguments;
+pub use line::push;
 pub use outcome::{Told, told};
 
 /// Stands for a value that is kept back.
@@ -78,9 +79,9 @@ impl Default for Redact {
 
 /// A text of a stranger as one short line.
 pub fn short(text: &str) -> String {
-    let mut line = line::Line::default();
-    line.plain(text);
-    line.finish()
+    let mut line = String::new();
+    push(&mut line, text);
+    line
 }
 
 /// A value, or its mask.

@@ -70,17 +70,7 @@ impl Line {
 
     /// A text without a key.
     pub(super) fn plain(&mut self, text: &str) {
-        let shown = cut(text);
-        // Nearly all that is shown.
-        if shown.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            self.0.push_str(shown);
-        } else {
-            let odd = |c| if is_odd(c) { char::REPLACEMENT_CHARACTER } else { c };
-            self.0.extend(shown.chars().map(odd));
-        }
-        if shown.len() < text.len() {
-            self.0.push('…');
-        }
+        push(&mut self.0, text);
     }
 
     /// Whether there is room for one more.
@@ -99,6 +89,21 @@ impl Line {
         self.0.push_str(key);
         self.0.push('=');
         true
+    }
+}
+
+/// Appends a text of a stranger, short, and harmless.
+pub fn push(line: &mut String, text: &str) {
+    let shown = cut(text);
+    // Nearly all that is shown.
+    if shown.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        line.push_str(shown);
+    } else {
+        let odd = |c| if is_odd(c) { char::REPLACEMENT_CHARACTER } else { c };
+        line.extend(shown.chars().map(odd));
+    }
+    if shown.len() < text.len() {
+        line.push('…');
     }
 }
 

@@ -227,7 +227,7 @@ async fn drive(
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let record = core.shared.recorder.begin(|| Begun {
         call_id,
-        trace_id: trace.trace_id.to_string(),
+        trace_id: trace.trace_id,
         accepted_at: accepted.1,
         route: &route,
         request: &request,

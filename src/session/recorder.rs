@@ -7,11 +7,12 @@
 //! |---|---|
 //! | `record` | one call, as it notes what happens; `read`: as it is read |
 //! | `facts` | what is known of a call from its beginning |
-//! | `timeline` | the entries of one call: the first and the last ones |
+//! | `timeline` | the entries of one call: the first and the last ones; `note`: one of them, as bytes |
 //! | `tally` | what came of the calls of a route |
 //! | `view` | how calls are read, as JSON |
 
 mod facts;
+mod note;
 mod read;
 mod record;
 mod tally;
@@ -34,7 +35,7 @@ use std::{
     },
     time::{Duration, SystemTime},
 };
-use tally::Tally;
+use tally::{Tally, Told};
 use uuid::Uuid;
 
 /// Calls whose route's name is remembered for its tally; a bridge has as many names as its configurations had.
@@ -94,7 +95,7 @@ impl Recorder {
     pub fn set_limits(&self, limits: Limits) {
         self.calls_max.store(limits.calls, Ordering::Relaxed);
         self.bytes_max.store(limits.bytes, Ordering::Relaxed);
-        self.trim(&mut lock(&self.kept));
+        drop(self.trim(&mut lock(&self.kept)));
     }
 
     /// Whether calls that begin now are noted.
@@ -110,15 +111,21 @@ impl Recorder {
     /// The call is over: it is one of the last calls from now on.
     pub fn end(&self, record: &Arc<Record>, outcome: &Outcome, duration: Duration) {
         let told = record.end(outcome, duration);
+        // Freed without the lock: no other call need wait for that.
+        drop(self.keep(record, &told));
+    }
+
+    /// Gives back what had to go for it.
+    fn keep(&self, record: &Arc<Record>, told: &Told) -> Vec<Ended> {
         let mut kept = lock(&self.kept);
         if kept.tallies.contains_key(&told.route) || kept.tallies.len() < TALLIES_MAX {
-            kept.tallies.entry(Arc::clone(&told.route)).or_default().add(&told);
+            kept.tallies.entry(Arc::clone(&told.route)).or_default().add(told);
         }
         kept.number += 1;
         let (number, bytes) = (kept.number, told.bytes);
         kept.bytes += bytes;
         kept.calls.push_back(Ended { number, bytes, record: Arc::clone(record) });
-        self.trim(&mut kept);
+        self.trim(&mut kept)
     }
 
     /// A page of the calls that ended, the newest first.
@@ -173,13 +180,16 @@ impl Recorder {
         kept.tallies.iter().map(|(route, tally)| (Arc::clone(route), tally.view())).collect()
     }
 
-    fn trim(&self, kept: &mut Kept) {
+    fn trim(&self, kept: &mut Kept) -> Vec<Ended> {
         let calls_max = self.calls_max.load(Ordering::Relaxed);
         let bytes_max = self.bytes_max.load(Ordering::Relaxed);
+        let mut dropped = Vec::new();
         while kept.calls.len() > calls_max || kept.bytes > bytes_max {
-            let Some(oldest) = kept.calls.pop_front() else { return };
+            let Some(oldest) = kept.calls.pop_front() else { break };
             kept.bytes -= oldest.bytes;
+            dropped.push(oldest);
         }
+        dropped
     }
 }
 

@@ -32,7 +32,7 @@ fn live(bridge: &Bridge) -> CallView {
 
 fn told(entries: &[EntryView]) -> Vec<String> {
     let line = |entry: &EntryView| {
-        let what = entry.command.unwrap_or(entry.kind);
+        let what = entry.command.as_ref().unwrap_or(&entry.kind);
         let answer = entry.answer.as_ref();
         let answer = answer.map(|it| format!(" -> {} {}", it.outcome, it.text));
         format!("{what} {}{}", entry.text, answer.unwrap_or_default())

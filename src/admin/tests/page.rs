@@ -8,6 +8,7 @@ use crate::{
     redact::Redact,
     route::{Policy, Route, When},
     session::recorder::{Begun, Record},
+    telemetry::trace::TraceContext,
 };
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 
@@ -288,7 +289,7 @@ impl Admin {
         let request = Request::default();
         let begun = || Begun {
             call_id: Uuid::from_u128(id),
-            trace_id: String::new(),
+            trace_id: TraceContext::root().trace_id,
             accepted_at: SystemTime::UNIX_EPOCH,
             route: &route,
             request: &request,

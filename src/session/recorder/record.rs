@@ -1,12 +1,7 @@
 //! One call: what is known of it, and what it noted while it ran. Its lock is its own: only its session writes, and whoever
 //! looks at just this call reads.
 
-use super::{
-    facts::Facts,
-    lock, tally,
-    timeline::{Answer, Command, Timeline, What},
-    view::End,
-};
+use super::{facts::Facts, lock, note::Note, tally, timeline::Timeline, view::End};
 use crate::{
     agi::Request,
     call::{AtAsterisk, Outcome, Status},
@@ -16,7 +11,7 @@ use crate::{
     },
     redact::{self, MASK, Redact},
     route::Route,
-    telemetry::metrics::CommandLabel,
+    telemetry::{metrics::CommandLabel, trace::TraceId},
 };
 use std::{
     sync::{Arc, Mutex},
@@ -32,8 +27,8 @@ const SERVICES_MAX: usize = 8;
 pub struct Begun<'a> {
     /// Names the call everywhere.
     pub call_id: Uuid,
-    /// Of its trace; empty: none.
-    pub trace_id: String,
+    /// Of its trace.
+    pub trace_id: TraceId,
     /// When the connection was accepted.
     pub accepted_at: SystemTime,
     /// The route that it begins on.
@@ -78,7 +73,7 @@ impl Record {
             inner: Mutex::new(Inner {
                 redact,
                 route: Arc::clone(&begun.route.name),
-                facts: Facts::new(begun, redact),
+                facts: Facts::new(&begun, redact),
                 services: Vec::new(),
                 timeline: Timeline::default(),
                 unanswered: 0,
@@ -129,7 +124,7 @@ impl Record {
                     Some(kind) => (CommandLabel::of(kind).text(), redact::arguments(kind, redact)),
                     None => (CommandLabel::UNKNOWN.text(), String::new()),
                 };
-                inner.command(command.id, name, arguments, None, now);
+                inner.command(command.id, name, &arguments, false, now);
             }
             Some(Control::Cancel(cancel)) => {
                 inner.event("cancel", &format!("id={}", cancel.id), now);
@@ -151,16 +146,14 @@ impl Record {
     pub fn written(&self, what: AtAsterisk, line: &[u8], now: Duration) {
         let mut inner = lock(&self.inner);
         match what {
-            AtAsterisk::Service { id } => inner.timeline.change(id, |command| {
-                command.written.get_or_insert(now);
-            }),
+            AtAsterisk::Service { id } => inner.timeline.note(now, &Note::Written { id }),
             AtAsterisk::Bridge(name) => inner.event("bridge", name, now),
             AtAsterisk::Program(name) => {
                 inner.setup.get_or_insert(now);
                 let is_shown = inner.redact == Redact::NOTHING;
                 let line = if is_shown { &String::from_utf8_lossy(line) } else { "" };
                 let line = redact::short(line.trim_end());
-                inner.command(0, name, line, Some(now), now);
+                inner.command(0, name, &line, true, now);
             }
             AtAsterisk::Nobody if line == b"failure\n" => inner.event("bridge", "failure", now),
             AtAsterisk::Nobody => {}
@@ -176,8 +169,8 @@ impl Record {
             520 => "usage",
             _ => "error",
         };
-        let (is_error, text) = (code != 200, code.to_string().into());
-        lock(&self.inner).answer(0, Answer { at: now, elapsed, outcome, is_error, text });
+        let (is_error, text) = (code != 200, &code.to_string());
+        lock(&self.inner).answer(Note::Answer { id: 0, elapsed, outcome, is_error, text }, now);
     }
 
     /// The service is told something.
@@ -188,9 +181,9 @@ impl Record {
                 let Some(outcome) = &result.outcome else { return };
                 let told = redact::told(outcome, inner.redact);
                 let elapsed = result.elapsed.as_ref().and_then(|it| Duration::try_from(*it).ok());
-                let redact::Told { outcome, is_error, text } = told;
-                let text = text.into_boxed_str();
-                inner.answer(result.id, Answer { at: now, elapsed, outcome, is_error, text });
+                let redact::Told { outcome, is_error, text } = &told;
+                let (id, is_error) = (result.id, *is_error);
+                inner.answer(Note::Answer { id, elapsed, outcome, is_error, text }, now);
             }
             Some(Event::Progress(progress)) => {
                 inner.event("progress", &format!("id={}", progress.id), now);
@@ -260,15 +253,15 @@ impl Record {
 
 impl Inner {
     fn event(&mut self, name: &'static str, text: &str, now: Duration) {
-        self.timeline.push(now, What::Event { name, text: text.into() });
+        self.timeline.note(now, &Note::Event { name, text });
     }
 
     fn command(
         &mut self,
         id: u32,
         name: &'static str,
-        arguments: String,
-        written: Option<Duration>,
+        arguments: &str,
+        is_written: bool,
         now: Duration,
     ) {
         if let Some(since) = self.idle_since.take() {
@@ -276,17 +269,15 @@ impl Inner {
             self.thinking = Some(self.thinking.unwrap_or_default().max(thought));
         }
         self.unanswered += 1;
-        let arguments = arguments.into_boxed_str();
-        let command = Command { id, name, arguments, written, answer: None };
-        self.timeline.push(now, What::Command(Box::new(command)));
+        self.timeline.note(now, &Note::Command { id, name, arguments, is_written });
     }
 
-    fn answer(&mut self, id: u32, answer: Answer) {
+    fn answer(&mut self, answer: Note<'_>, now: Duration) {
         self.unanswered = self.unanswered.saturating_sub(1);
         if self.unanswered == 0 {
-            self.idle_since = Some(answer.at);
+            self.idle_since = Some(now);
         }
-        self.timeline.change(id, |command| command.answer = Some(answer));
+        self.timeline.note(now, &answer);
     }
 
     /// What was kept under a laxer route is not kept any more.
@@ -296,12 +287,7 @@ impl Inner {
             return;
         }
         self.redact = redact;
-        let mask = |text: &mut Box<str>| {
-            if !text.is_empty() {
-                *text = MASK.into();
-            }
-        };
-        self.timeline.mask(mask);
+        self.timeline.mask(MASK);
         self.facts.mask(redact);
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     },
     redact::Redact,
     route::{Policy, Remote, Route, Service, Target, When},
+    telemetry::trace::TraceContext,
 };
 use std::time::SystemTime;
 
@@ -29,11 +30,11 @@ fn a_command_is_noted_from_its_coming_to_its_answer() {
     let view = record.view(0, Reader::Entitled);
     assert_eq!(view.services, ["10.0.0.7:50051"]);
     let [taken, pin, set] = view.entries.as_slice() else { panic!("{view:#?}") };
-    assert_eq!((taken.kind, taken.text.as_str()), ("taken", "10.0.0.7:50051"));
-    assert_eq!((pin.command, pin.written), (Some("GET DATA"), Some(ms(7))));
+    assert_eq!((taken.kind.as_str(), taken.text.as_str()), ("taken", "10.0.0.7:50051"));
+    assert_eq!((pin.command.as_deref(), pin.written), (Some("GET DATA"), Some(ms(7))));
     let answer = pin.answer.as_ref().unwrap();
     assert_eq!(
-        (answer.outcome, answer.text.as_str(), answer.at),
+        (answer.outcome.as_str(), answer.text.as_str(), answer.at),
         ("digits", "digits=••••", ms(900))
     );
     assert_eq!((set.text.as_str(), set.written, &set.answer), ("name=PIN value=•••", None, &None));
@@ -166,7 +167,7 @@ fn lines_of_a_program_are_noted_by_name_unless_its_route_masks_nothing() {
         record.answered(200, Some(ms(2)), ms(3));
         let entries = record.view(0, Reader::Entitled).entries;
         assert_eq!(
-            (entries[0].command, entries[0].text.as_str()),
+            (entries[0].command.as_deref(), entries[0].text.as_str()),
             (Some("SET VARIABLE"), expected)
         );
         assert_eq!(entries[0].answer.as_ref().unwrap().outcome, "done");
@@ -243,7 +244,7 @@ fn call(recorder: &Recorder, id: u128, redact: Redact) -> Arc<Record> {
     let route = route("test", redact);
     let begun = || Begun {
         call_id: Uuid::from_u128(id),
-        trace_id: String::new(),
+        trace_id: TraceContext::root().trace_id,
         accepted_at: SystemTime::UNIX_EPOCH,
         route: &route,
         request: &request,

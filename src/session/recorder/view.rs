@@ -163,10 +163,10 @@ pub struct EntryView {
     #[serde(serialize_with = "seconds")]
     pub at: Duration,
     /// `command`, or what happened.
-    pub kind: &'static str,
+    pub kind: String,
     /// Of a command: its name, as `GET DATA`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<&'static str>,
+    pub command: Option<String>,
     /// Of a command: the service's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<u32>,
@@ -191,7 +191,7 @@ pub struct AnswerView {
     #[serde(serialize_with = "maybe_seconds", skip_serializing_if = "Option::is_none")]
     pub elapsed: Option<Duration>,
     /// Kind of the result, or code of the error.
-    pub outcome: &'static str,
+    pub outcome: String,
     /// Whether it is an error.
     pub is_error: bool,
     /// What it says.
