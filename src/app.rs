@@ -1,11 +1,12 @@
 //! Builds every part once, wires them together, and takes them down in order.
 //!
-//! One thread for each core runs calls and nothing else; the thread that called [`App::start`] runs the admin port, the
+//! One thread for each core runs calls and nothing else, one carries the links to the managers of Asterisk; the thread that called [`App::start`] runs the admin port, the
 //! addresses of services, reloads and the drain.
 
 use crate::{
     admin::{AddressView, RouteSource, RouteView, ServiceView},
     agi::Limits,
+    ami::Links,
     api::{self, Permits},
     config::{AgiConfig, ApiConfig, Config, ShutdownConfig},
     listener::{self, Allow},
@@ -53,8 +54,10 @@ pub struct App {
     metrics: Arc<Metrics>,
     tracing: tracer::Rules,
     exporter: Option<Exporter>,
+    links: Links,
     open: watch::Sender<bool>,
     stop: watch::Sender<bool>,
+    /// Their threads, and that of the links.
     cores: Vec<JoinHandle<()>>,
     shutdown: ShutdownConfig,
 }
@@ -98,6 +101,9 @@ impl App {
         }
         let (open, _) = watch::channel(true);
         let (stop, _) = watch::channel(false);
+        let tracer = exporter.as_ref().map(|it| it.tracing().core(config.agi.cores));
+        let (links, manager) = start_links(&metrics, tracer, stop.subscribe())?;
+        links.update(&config.managers);
         let mut app = Self {
             agi: Vec::new(),
             api: None,
@@ -109,9 +115,10 @@ impl App {
             metrics,
             tracing: config.telemetry.rules,
             exporter,
+            links,
             open,
             stop,
-            cores: Vec::new(),
+            cores: vec![manager],
             shutdown: config.shutdown.clone(),
         };
         app.start_api(&config.api)?;
@@ -140,6 +147,11 @@ impl App {
         &self.shared.recorder
     }
 
+    /// The links to the managers of Asterisk.
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
     /// The routes in force, for those who look.
     pub fn routes(&self) -> RouteSource {
         let (shared, directory) = (Arc::clone(&self.shared), Arc::clone(&self.directory));
@@ -158,6 +170,7 @@ impl App {
     /// Puts a new configuration in force for calls to come: routes, limits, networks. What needs a restart stays.
     pub fn reload(&self, config: &Config) {
         self.directory.update(config.routes.routes().flat_map(|route| &route.services));
+        self.links.update(&config.managers);
         self.shared.recorder.set_limits(config.recorder);
         self.shared.rules.store(Arc::new(rules(config)));
         self.allow.store(Arc::new(config.agi.allow.clone()));
@@ -212,6 +225,7 @@ impl App {
                 Some(()) = hurry.recv() => warn!(calls = registry.active(), "calls are cut off"),
             }
         }
+        self.links.stop();
         self.stop.send_replace(true);
         if let Some(api) = self.api {
             let _ = api.stop.send(());
@@ -307,6 +321,24 @@ impl App {
         self.cores.push(thread);
         Ok(())
     }
+}
+
+/// The links and the thread that carries them: a busy Asterisk sends ten thousand events a second, and neither calls nor the
+/// admin port may feel that.
+fn start_links(
+    metrics: &Arc<Metrics>,
+    tracer: Option<Arc<Tracer>>,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<(Links, JoinHandle<()>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let links = Links::new(runtime.handle().clone(), Arc::clone(metrics), tracer);
+    let run = move || {
+        let _ = runtime.block_on(stop.wait_for(|stop| *stop));
+        // A name that is being looked up is not waited for.
+        runtime.shutdown_background();
+    };
+    let thread = std::thread::Builder::new().name("manager".into()).spawn(run)?;
+    Ok((links, thread))
 }
 
 async fn run_core(

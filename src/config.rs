@@ -22,6 +22,7 @@ pub use load::{Loaded, load, parse};
 pub use watch::{Reloader, Stopped, Watch, watch};
 
 use crate::{
+    ami::Server,
     api::{Permit, Tls},
     route::Table,
     secret::Secret,
@@ -50,6 +51,8 @@ pub struct Config {
     pub recorder: recorder::Limits,
     /// Which service gets a call, and how it is treated.
     pub routes: Table,
+    /// The Asterisks whose managers the bridge logs in to; names are unique.
+    pub managers: Vec<Server>,
 }
 
 /// Where Asterisk connects, and what is accepted of it.

@@ -4,8 +4,10 @@
 
 pub mod admin;
 pub mod agi;
+pub mod ami;
 pub mod api;
 pub mod app;
+mod backoff;
 pub mod call;
 pub mod cli;
 pub mod config;

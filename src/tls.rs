@@ -2,16 +2,43 @@
 
 use crate::route::Tls;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use std::{
     path::Path,
     sync::{Arc, OnceLock},
 };
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// A file of certificates or keys is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TlsError(String);
+
+/// Shakes hands with `host` over `tcp`, for the protocol `alpn` where one must be agreed on. The files are read anew each time,
+/// so that a rotated one is in force with the next connection.
+///
+/// # Errors
+/// When a file is of no use, or the other side is not who it should be.
+pub async fn handshake(
+    tcp: TcpStream,
+    host: &str,
+    tls: &Tls,
+    alpn: Option<&'static str>,
+) -> Result<TlsStream<TcpStream>, TlsError> {
+    let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
+    let name = ServerName::try_from(name.clone())
+        .map_err(|_| TlsError(format!("{name} is no server name")))?;
+    let files = tls.clone();
+    // Files block, and the system's authorities are many.
+    let config = tokio::task::spawn_blocking(move || client_config(&files, alpn))
+        .await
+        .map_err(|error| TlsError(error.to_string()))??;
+    TlsConnector::from(Arc::new(config))
+        .connect(name, tcp)
+        .await
+        .map_err(|error| TlsError(error.to_string()))
+}
 
 /// For a client that trusts and shows what `tls` says; `alpn`: the protocol that the server must agree to. The files are read
 /// each time: it blocks.

@@ -6,7 +6,6 @@
 //! too. Only opening a link touches what cores share.
 
 mod address;
-mod backoff;
 mod directory;
 mod error;
 mod fastagi;

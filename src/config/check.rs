@@ -1,6 +1,7 @@
 //! From the file as written to the checked configuration: defaults are filled in, and what depends on more than one key is checked.
 
 mod api;
+mod managers;
 mod routes;
 mod telemetry;
 
@@ -60,8 +61,9 @@ pub(super) fn check(
             .map_or(standard.calls, |it| it.to_usize()),
         bytes: recorder.and_then(|it| it.bytes.value.as_ref()).map_or(standard.bytes, |it| it.0),
     };
+    let managers = managers::managers(&file, reader);
     let routes = routes::table(&file, agi.max_call_duration, &api, reader)?;
-    let config = Config { agi, admin, api, shutdown, log, telemetry, recorder, routes };
+    let config = Config { agi, admin, api, shutdown, log, telemetry, recorder, routes, managers };
     reader.faults.is_empty().then_some(config)
 }
 

@@ -1,6 +1,7 @@
 //! The configuration in force, as YAML in the form of the file: every default filled in, secrets masked.
 
 use super::{AgiConfig, ApiConfig, Config, LogConfig, file::NextWord, units, value::Choice};
+use crate::ami::Server;
 use crate::api::{Credential, Groups, Permit};
 use crate::redact::Redact;
 use crate::route::{Next, Policy, Quiet, Route, Service, Target, Then, Tls, When};
@@ -20,6 +21,7 @@ impl Config {
     /// As [`Self::effective_yaml`], for JSON.
     pub fn effective(&self) -> Value {
         let routes: Vec<Value> = self.routes.routes().map(|it| route(it)).collect();
+        let managers: Vec<Value> = self.managers.iter().map(manager).collect();
         let shutdown = &self.shutdown;
         sparse([
             ("agi", Some(agi(&self.agi))),
@@ -45,6 +47,7 @@ impl Config {
                 Some(json!({"calls": self.recorder.calls, "bytes": size(self.recorder.bytes)})),
             ),
             ("routes", Some(routes.into())),
+            ("managers", (!managers.is_empty()).then(|| managers.into())),
         ])
     }
 }
@@ -129,6 +132,17 @@ fn telemetry(telemetry: &otlp::Settings) -> Value {
         ("otlp_protocol", export.map(|export| word(export.protocol))),
         ("otlp_headers", headers.map(Value::Object)),
         ("caller_numbers", Some(telemetry.rules.caller_numbers.into())),
+    ])
+}
+
+fn manager(server: &Server) -> Value {
+    sparse([
+        ("name", Some((*server.name).into())),
+        ("address", Some(server.remote.authority().into())),
+        ("username", Some(server.username.as_str().into())),
+        ("secret", Some(MASK.into())),
+        ("tls", server.remote.tls.as_ref().map(tls)),
+        ("plain_login", Some(server.plain_login.into())),
     ])
 }
 

@@ -6,7 +6,7 @@ use super::read::{described, section_schema};
 use super::{
     many::{List, Names, OneOrMany},
     read::{Field, Fields, Read, Reader, Section, read_section, section},
-    reference::{DnsName, FilePath, SecretText, WorkerGroup},
+    reference::{DnsName, FilePath, ManagerAddress, SecretText, WorkerGroup},
     service_url::ServiceUrl,
     tree::{Node, Value},
     value::{Choice, Flag, Listen, Name, Network, Number, Size, Span, Text, Word},
@@ -43,8 +43,9 @@ section! {
         defaults: Treatment;
         /// Which service gets a call. The first route that fits gets it.
         routes: List<Route>, required;
+        /// The Asterisks whose managers the bridge logs in to.
+        managers: List<Manager>;
     }
-    later ["managers"]
 }
 
 section! {
@@ -248,7 +249,25 @@ section! {
 }
 
 section! {
-    /// How a `grpcs://` or `wss://` service is checked, and how the bridge shows who it is.
+    /// An Asterisk, and how the bridge logs in to its manager.
+    struct Manager {
+        /// Unique; stands in logs, metrics and requests.
+        name: Name, required;
+        /// Its manager port. Without a port: 5038.
+        address: ManagerAddress, required;
+        /// The section of manager.conf.
+        username: Text, required;
+        /// The `secret` there.
+        secret: SecretText, required;
+        /// Unset: plain text. `{}`: TLS, and the system's authorities.
+        tls: Tls;
+        /// Whether the secret itself is sent without TLS, where Asterisk gives no challenge for it. Default false.
+        plain_login: Flag;
+    }
+}
+
+section! {
+    /// How the other side of a TLS connection is checked, and how the bridge shows who it is.
     struct Tls {
         /// PEM file with the authorities to trust. Default: the system's.
         ca: FilePath;
@@ -256,7 +275,7 @@ section! {
         cert: FilePath;
         /// PEM file with the bridge's private key; together with `cert`.
         key: FilePath;
-        /// The name that the service's certificate must carry. Default: the URL's host.
+        /// The name that the other side's certificate must carry. Default: the host that is dialled.
         server_name: Text;
     }
 }

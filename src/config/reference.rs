@@ -2,7 +2,7 @@
 
 use super::{
     read::{Read, Reader, text},
-    service_url::group,
+    service_url::{Authority, authority, group},
     tree::Node,
 };
 use crate::secret::Secret;
@@ -67,6 +67,28 @@ fn printable(secret: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err("a secret is one line of printable ASCII".into())
+    }
+}
+
+/// Where the manager of an Asterisk listens.
+#[derive(Debug)]
+pub(super) struct ManagerAddress(pub(super) Authority);
+
+impl Read for ManagerAddress {
+    fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
+        const WANTED: &str = "an address such as `pbx1:5038`";
+        let given = text(node, path, WANTED, reader)?;
+        match authority(given, "ami", false) {
+            Ok((found, "")) => Some(Self(found)),
+            Ok((_, _)) => reader.unfit(node, path, format!("{WANTED} is wanted here")),
+            Err(what) => reader.unfit(node, path, format!("{what}: {WANTED} is wanted here")),
+        }
+    }
+
+    #[cfg(test)]
+    fn schema() -> serde_json::Value {
+        let pattern = "^(\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?$";
+        json!({"description": "`host:port`, or `host`.", "type": "string", "pattern": pattern})
     }
 }
 

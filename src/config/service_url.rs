@@ -108,7 +108,7 @@ fn service_url(text: &str) -> Result<ServiceUrl, String> {
 }
 
 /// Takes `host:port` off, and gives what follows it.
-fn authority<'a>(
+pub(super) fn authority<'a>(
     rest: &'a str,
     scheme: &str,
     secure: bool,
@@ -120,6 +120,7 @@ fn authority<'a>(
     let (host, port) = match (authority.rsplit_once(':'), scheme) {
         (Some((host, port)), _) if !port.ends_with(']') => (host, port),
         (_, "agi") => (authority, "4573"),
+        (_, "ami") => (authority, "5038"),
         (_, _) => return Err("the port is missing".into()),
     };
     let port = match port.parse::<u16>() {

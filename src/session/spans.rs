@@ -269,7 +269,7 @@ impl Own {
             end: SystemTime::now(),
             link: None,
             error: None,
-            call: Arc::clone(&self.call),
+            call: Some(Arc::clone(&self.call)),
             route: self.route.clone(),
             what,
         }
@@ -386,7 +386,7 @@ mod tests {
         let spans = tracing.take();
         let told = |span: &Span| match &span.what {
             What::Command(command) => (command.id, command.queued, command.outcome, span.error),
-            other @ (What::Call(_) | What::Stream(_)) => panic!("{other:?}"),
+            other @ (What::Call(_) | What::Stream(_) | What::Action(_)) => panic!("{other:?}"),
         };
         assert_eq!(told(&spans[0]), (Some(1), Some(seconds(0)), "digits", None));
         assert_eq!(told(&spans[1]), (Some(2), Some(seconds(1)), "usage", Some("usage")));

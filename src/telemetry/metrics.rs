@@ -7,12 +7,15 @@ mod collect;
 mod exemplar;
 mod instrument;
 mod label;
+mod manager;
 mod page;
 mod process;
 
 pub use label::{
-    Cause, CommandLabel, Connection, Failure, OutcomeLabel, Rejection, Rung, Transport, status_text,
+    ActionOutcome, Cause, CommandLabel, Connection, Failure, OutcomeLabel, Rejection, Rung,
+    Transport, status_text,
 };
+pub use manager::ManagerMetrics;
 pub use page::Format;
 
 use super::tracer::Counts;
@@ -23,7 +26,7 @@ use crate::{
 use instrument::{Counter, Gauge, Histogram};
 use label::ERRORS;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -40,6 +43,7 @@ pub struct Metrics {
     config: Mutex<Config>,
     workers: OnceLock<Workers>,
     spans: OnceLock<Arc<Counts>>,
+    managers: Mutex<BTreeMap<Arc<str>, Arc<ManagerMetrics>>>,
 }
 
 /// Counts the workers that are connected, by group.
@@ -95,6 +99,7 @@ impl Metrics {
             config: Mutex::default(),
             workers: OnceLock::new(),
             spans: OnceLock::new(),
+            managers: Mutex::default(),
         })
     }
 
@@ -147,6 +152,18 @@ impl Metrics {
     /// Whoever exports spans counts them here. The first one counts.
     pub fn count_spans(&self, counts: &Arc<Counts>) {
         let _ = self.spans.set(Arc::clone(counts));
+    }
+
+    /// The instruments of the link to an Asterisk, by its name in the configuration.
+    pub fn manager(&self, server: &Arc<str>) -> Arc<ManagerMetrics> {
+        let mut managers = lock(&self.managers);
+        let found = managers.entry(Arc::clone(server));
+        Arc::clone(found.or_insert_with(|| Arc::new(ManagerMetrics::new())))
+    }
+
+    /// The link to this Asterisk is no longer wanted.
+    pub fn forget_manager(&self, server: &str) {
+        lock(&self.managers).remove(server);
     }
 
     /// Everything, as text.

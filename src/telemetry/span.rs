@@ -1,6 +1,6 @@
 //! The spans of a call, small as they are kept until they leave. Knows what they mean, and nothing of how they are sent.
 //!
-//! Nothing in here is free text of a caller, of a service or of Asterisk, but for the names of a channel: no digit, no value,
+//! Nothing in here is free text of a caller, of a service or of Asterisk, but for the names of a channel and of an action: no digit, no value,
 //! no message has a place to stand in.
 
 use super::{
@@ -33,9 +33,9 @@ pub struct Span {
     pub link: Option<Link>,
     /// `error.type`, from a closed set; none: nobody is at fault.
     pub error: Option<&'static str>,
-    /// Whose it is.
-    pub call: Arc<CallFacts>,
-    /// The route that the call was on; none: it was turned away.
+    /// Whose it is; none: it belongs to no call.
+    pub call: Option<Arc<CallFacts>>,
+    /// The route that the call was on; none: it was turned away, or there is no call.
     pub route: Option<Arc<str>>,
     /// What happened.
     pub what: What,
@@ -85,6 +85,8 @@ pub enum What {
     Stream(Box<Stream>),
     /// One command, from its write to its reply.
     Command(Command),
+    /// One action of Asterisk's manager, from its way to Asterisk to its answer.
+    Action(Box<ActionSpan>),
 }
 
 /// How a call ended.
@@ -135,6 +137,17 @@ pub struct Command {
     pub outcome: &'static str,
     /// How long it waited for its turn.
     pub queued: Option<Duration>,
+}
+
+/// An action, without its headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionSpan {
+    /// As `Originate`.
+    pub name: Box<str>,
+    /// The Asterisk's name in the configuration.
+    pub server: Arc<str>,
+    /// As `success` or `timed_out`.
+    pub outcome: &'static str,
 }
 
 impl Link {

@@ -1,7 +1,7 @@
 //! One address of a service: how many calls it has, whether it is healthy, whether it failed lately, and whether it fails
 //! so often that it is left alone. Shared by all cores. Knows no connections.
 
-use super::backoff::jittered;
+use crate::backoff::jittered;
 use std::{
     net::SocketAddr,
     sync::{

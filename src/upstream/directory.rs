@@ -3,11 +3,13 @@
 
 use super::{
     address::{Address, Health},
-    backoff::jittered,
     grpc,
     script::Processes,
 };
-use crate::route::{Remote, Service, Target};
+use crate::{
+    backoff::jittered,
+    route::{Remote, Service, Target},
+};
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use std::{

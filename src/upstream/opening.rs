@@ -4,7 +4,6 @@
 use super::{
     Opening, Patience, Upstreams,
     address::{Active, Address},
-    backoff::Backoff,
     error::{Attempt, AttemptError, Exhausted, Phase, Pushback, Refusal},
     fastagi, grpc,
     link::{Link, Taken},
@@ -12,6 +11,7 @@ use super::{
     worker::{Asked, By},
 };
 use crate::{
+    backoff::Backoff,
     route::{Remote, Service, Target},
     telemetry::trace::TraceContext,
 };

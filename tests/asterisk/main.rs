@@ -8,6 +8,7 @@ mod clients;
 mod fastagi;
 mod ladder;
 mod loss;
+mod manager;
 mod node;
 mod python;
 mod runner;
@@ -30,7 +31,7 @@ use std::{
 const CHANNELS_GONE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What Asterisk warns of because a test asks for just that.
-const PROVOKED: &[&str] = &["nosuch", "NoSuchApplication"];
+const PROVOKED: &[&str] = &["nosuch", "NoSuchApplication", "Line too long"];
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -72,6 +73,7 @@ async fn run() -> ExitCode {
     scripts::add(&mut runner, &asterisk);
     ladder::add(&mut runner, &asterisk);
     loss::add(&mut runner, &asterisk);
+    manager::add(&mut runner, &asterisk);
     let lab = scenarios::add(&mut runner, &asterisk, scenarios).await;
     runner.run().await;
 

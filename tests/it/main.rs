@@ -6,6 +6,7 @@ mod asterisk_input;
 mod calls;
 mod handoff;
 mod harness;
+mod manager;
 mod metrics;
 mod program;
 mod readme;

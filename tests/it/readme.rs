@@ -19,7 +19,8 @@ const PARTS: [(&str, &str, &str); 2] = [
     ("docs/services.md", "py", "tests/python/worker.py"),
 ];
 /// What a configuration may begin with.
-const SECTIONS: [&str; 7] = ["agi", "admin", "api", "shutdown", "log", "defaults", "routes"];
+const SECTIONS: [&str; 8] =
+    ["agi", "admin", "api", "shutdown", "log", "defaults", "routes", "managers"];
 const LEAST_ROUTE: &str =
     "routes: [{name: all, path: '/{*rest}', services: [{url: 'grpc://h:1'}]}]\n";
 /// Where the documentation has AGI scripts, and where there are some.

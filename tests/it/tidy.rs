@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Modules that know words and order only.
-const PURE: [&str; 3] = ["agi", "call", "route"];
+const PURE: [&str; 4] = ["agi", "ami/packet", "call", "route"];
 
 /// What needs a runtime, a socket, a clock, a file or chance; and our modules that do.
 #[rustfmt::skip]

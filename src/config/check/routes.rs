@@ -362,7 +362,10 @@ fn tls(service: &file::Service, reader: &mut Reader) -> Tls {
             "`tls` is for `grpcs://` and `wss://`, and this service is neither",
         );
     }
-    let Some(written) = &service.tls.value else { return Tls::default() };
+    service.tls.value.as_ref().map_or_else(Tls::default, |written| tls_files(written, reader))
+}
+
+pub(super) fn tls_files(written: &file::Tls, reader: &mut Reader) -> Tls {
     if written.cert.present && !written.key.present {
         reader.fault(&written.cert.spot, "`cert` needs its `key`");
     }

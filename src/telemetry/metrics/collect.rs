@@ -1,8 +1,9 @@
 //! Sums the instruments of all cores up into families: here, and only here, stand their names.
 
 use super::{
-    CODES, Cause, CommandLabel, Connection, CoreMetrics, END_REASONS, ERRORS, Failure,
-    HANGUP_SOURCES, Metrics, OutcomeLabel, Rejection, RouteMetrics, Rung, Transport,
+    ActionOutcome, CODES, Cause, CommandLabel, Connection, CoreMetrics, END_REASONS, ERRORS,
+    Failure, HANGUP_SOURCES, ManagerMetrics, Metrics, OutcomeLabel, Rejection, RouteMetrics, Rung,
+    Transport,
     instrument::{Counter, Histogram, Totals},
     label::{end_reason, hangup_source, status},
     lock,
@@ -35,6 +36,7 @@ pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
     families.extend(connections(&cores));
     families.push(workers(metrics));
     families.extend(spans(metrics));
+    families.extend(managers(metrics));
     families.extend(config(metrics));
     families.extend(limits(metrics));
     families.extend(process::families());
@@ -304,6 +306,60 @@ fn spans(metrics: &Metrics) -> Vec<Family> {
             "Spans that never reached a collector, by the reason.",
             Kind::Counter,
             dropped,
+        ),
+    ]
+}
+
+/// Nothing without an Asterisk in `managers`.
+fn managers(metrics: &Metrics) -> Vec<Family> {
+    let managers = lock(&metrics.managers).clone();
+    if managers.is_empty() {
+        return Vec::new();
+    }
+    let labels = |server: &Arc<str>| vec![("server", server.to_string())];
+    let samples = |value: fn(&ManagerMetrics) -> f64| {
+        let sample = move |(server, link): (&Arc<str>, &Arc<ManagerMetrics>)| {
+            number(vec![("server", server.to_string())], value(link))
+        };
+        managers.iter().map(sample).collect::<Vec<_>>()
+    };
+    let actions = managers.iter().flat_map(|(server, link)| {
+        link.actions.iter().enumerate().filter_map(move |(outcome, histogram)| {
+            let totals = sum(std::iter::once(histogram))?;
+            let outcome = ("outcome", ActionOutcome::text_of(outcome).to_owned());
+            Some(self::histogram(labels(server).into_iter().chain([outcome]).collect(), totals))
+        })
+    });
+    vec![
+        family(
+            "agibridge_manager_connected",
+            "1 while the link to this Asterisk's manager is logged in, else 0.",
+            Kind::Gauge,
+            samples(|link| link.connected.value() as f64),
+        ),
+        family(
+            "agibridge_manager_event",
+            "Events of this Asterisk.",
+            Kind::Counter,
+            samples(|link| link.events.value() as f64),
+        ),
+        family(
+            "agibridge_manager_event_dropped",
+            "Events that a subscriber missed because it was slow; each subscriber counts.",
+            Kind::Counter,
+            samples(|link| link.dropped.value() as f64),
+        ),
+        family(
+            "agibridge_manager_stray",
+            "Messages that were no event, and no answer that somebody still waited for.",
+            Kind::Counter,
+            samples(|link| link.stray.value() as f64),
+        ),
+        family(
+            "agibridge_manager_action_duration_seconds",
+            "From an action's way to Asterisk to its answer, the list included.",
+            Kind::Histogram,
+            actions,
         ),
     ]
 }

@@ -54,6 +54,20 @@ label! {
 }
 
 label! {
+    /// What became of an action that was written to Asterisk's manager.
+    ActionOutcome {
+        /// Asterisk did it, or has begun to.
+        Success = "success",
+        /// Asterisk refused it.
+        Error = "error",
+        /// No answer came in time.
+        TimedOut = "timed_out",
+        /// The link broke before the answer.
+        Lost = "lost",
+    }
+}
+
+label! {
     /// Why a call was turned away before a service had it.
     Rejection {
         /// No route fits.

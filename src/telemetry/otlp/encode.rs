@@ -2,7 +2,7 @@
 
 use crate::telemetry::{
     metrics::Transport,
-    span::{CallEnd, Command, Link, Span, Stream, What},
+    span::{ActionSpan, CallEnd, Command, Link, Span, Stream, What},
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -47,7 +47,9 @@ pub fn request(spans: &[Span], resource: &[(String, String)]) -> ExportTraceServ
 
 fn span(span: &Span) -> OtlpSpan {
     let remote = span.parent.is_some_and(|parent| parent.remote);
-    let mut attributes = vec![text("agibridge.call.id", span.call.call_id.to_string())];
+    let mut attributes = Vec::new();
+    let call_id = span.call.as_ref().map(|call| call.call_id.to_string());
+    attributes.extend(call_id.map(|id| text("agibridge.call.id", id)));
     attributes.extend(span.route.as_deref().map(|route| text("agibridge.route", route)));
     attributes.extend(span.error.map(|error| text("error.type", error)));
     let (name, kind) = match &span.what {
@@ -63,6 +65,10 @@ fn span(span: &Span) -> OtlpSpan {
         What::Command(command) => {
             self::command(*command, &mut attributes);
             (format!("AGI {}", command.name).trim_end().to_owned(), SpanKind::Client)
+        }
+        What::Action(action) => {
+            self::action(action, &mut attributes);
+            (format!("AMI {}", action.name), SpanKind::Client)
         }
     };
     let failed = span.error.is_some();
@@ -87,11 +93,11 @@ fn span(span: &Span) -> OtlpSpan {
 }
 
 fn call(span: &Span, end: CallEnd, attributes: &mut Vec<KeyValue>) {
-    let facts = &span.call;
     attributes.extend(end.reason.map(|reason| text("agibridge.call.end_reason", reason)));
     attributes.extend(end.status.map(|status| text("agibridge.call.status", status)));
+    attributes.push(number("agibridge.call.commands", end.commands.into()));
+    let Some(facts) = &span.call else { return };
     attributes.extend([
-        number("agibridge.call.commands", end.commands.into()),
         text("agibridge.channel.name", &facts.channel),
         text("agibridge.channel.unique_id", &facts.unique_id),
         text("agibridge.channel.type", &facts.channel_type),
@@ -148,6 +154,12 @@ fn command(command: Command, attributes: &mut Vec<KeyValue>) {
         let seconds = Value::DoubleValue(queued.as_secs_f64());
         attributes.push(attribute("agibridge.command.queue_duration", seconds));
     }
+}
+
+fn action(action: &ActionSpan, attributes: &mut Vec<KeyValue>) {
+    attributes.push(text("agibridge.manager.server", &*action.server));
+    attributes.push(text("agibridge.manager.action", &*action.name));
+    attributes.push(text("agibridge.manager.outcome", action.outcome));
 }
 
 fn link(link: &Link) -> OtlpLink {

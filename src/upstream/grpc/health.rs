@@ -7,10 +7,10 @@ use super::{
     stream::{self, Unopened},
 };
 use crate::{
+    backoff::{Backoff, jittered},
     route::Service,
     upstream::{
         address::{Address, Health},
-        backoff::{Backoff, jittered},
         error::AttemptError,
     },
 };

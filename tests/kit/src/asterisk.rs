@@ -117,6 +117,11 @@ impl Asterisk {
         &self.ami
     }
 
+    /// Where its manager listens: the user `lab` with the secret `lab` may do all, `watcher` hardly anything.
+    pub fn manager(&self) -> SocketAddr {
+        self.manager
+    }
+
     /// A manager link of the caller's own: an action that takes its time holds up no other link.
     ///
     /// # Panics

@@ -6,6 +6,7 @@ pub mod asterisk;
 pub mod bridge;
 pub mod clients;
 pub mod fastagi;
+pub mod manager;
 pub mod play;
 pub mod program;
 pub mod seat;

@@ -5,31 +5,31 @@ use std::time::Duration;
 
 /// The waits of one sequence of retries.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     cap: Duration,
     next: Duration,
 }
 
 impl Backoff {
-    pub(super) fn new(first: Duration, cap: Duration) -> Self {
+    pub(crate) fn new(first: Duration, cap: Duration) -> Self {
         Self { first, cap, next: first }
     }
 
     /// Between a half and the whole of the next step.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let step = self.next;
         self.next = self.cap.min(step * 2);
         jittered(step)
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.next = self.first;
     }
 }
 
 /// Between a half and the whole of `span`.
-pub(super) fn jittered(span: Duration) -> Duration {
+pub(crate) fn jittered(span: Duration) -> Duration {
     span.mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
