@@ -24,7 +24,7 @@ mod request;
 mod verbatim;
 mod words;
 
-pub use command::COMMANDS;
+pub use command::{COMMANDS, Words};
 pub use effect::{Effect, Said};
 pub use exchange::{Exchange, Step};
 pub use outcome::Finished;

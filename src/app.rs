@@ -8,6 +8,7 @@ use crate::{
     agi::Limits,
     ami::Links,
     api::{self, Permits},
+    archive::Archive,
     config::{AgiConfig, ApiConfig, Config, ShutdownConfig},
     listener::{self, Allow},
     route::{Route, Service, Target, When},
@@ -82,10 +83,14 @@ impl App {
         let metrics = Metrics::new();
         metrics.config_loaded(true, SystemTime::now());
         metrics.calls_max(config.agi.max_calls);
+        let archive = Archive::start(config.transcripts.clone())
+            .context("transcripts: no thread for them")?;
+        metrics.count_transcripts(archive.counts());
         let shared = Arc::new(Shared {
             rules: ArcSwap::from_pointee(rules(config)),
             registry: Registry::new(),
             recorder: Recorder::new(config.recorder),
+            archive,
             drain: Drain::default(),
             pending: Pending::default(),
         });
@@ -172,6 +177,7 @@ impl App {
         self.directory.update(config.routes.routes().flat_map(|route| &route.services));
         self.links.update(&config.managers);
         self.shared.recorder.set_limits(config.recorder);
+        self.shared.archive.set(config.transcripts.clone());
         self.shared.rules.store(Arc::new(rules(config)));
         self.allow.store(Arc::new(config.agi.allow.clone()));
         self.permits.store(Arc::new(config.api.workers.clone()));
@@ -240,7 +246,8 @@ impl App {
         if !joined.await.unwrap_or(false) {
             warn!("a core ended by a fault of the bridge");
         }
-        // Last: the calls have left their spans.
+        // Last: the calls have left their transcripts, and their spans.
+        self.shared.archive.finish().await;
         if let Some(exporter) = self.exporter {
             exporter.finish().await;
         }

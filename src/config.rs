@@ -24,6 +24,7 @@ pub use watch::{Reloader, Stopped, Watch, watch};
 use crate::{
     ami::Server,
     api::{Permit, Tls},
+    archive,
     route::Table,
     secret::Secret,
     session::recorder,
@@ -49,6 +50,8 @@ pub struct Config {
     pub telemetry: otlp::Settings,
     /// What is kept of calls.
     pub recorder: recorder::Limits,
+    /// Where transcripts go; none: no route keeps them.
+    pub transcripts: Option<archive::Settings>,
     /// Which service gets a call, and how it is treated.
     pub routes: Table,
     /// The Asterisks whose managers the bridge logs in to; names are unique.

@@ -20,6 +20,7 @@
 //! | `sounds`, `say` | how long a prompt lasts |
 //! | `script` | what the caller does, and when |
 //! | `transcript` | what was said, for people and for machines |
+//! | `replay` | Asterisk's side of a recorded call, instead of a session of its own |
 
 mod address;
 mod application;
@@ -31,6 +32,7 @@ mod expression;
 mod function;
 mod input;
 mod prelude;
+mod replay;
 mod say;
 mod script;
 mod session;
@@ -41,6 +43,7 @@ mod transcript;
 mod words;
 
 pub use address::{Address, AddressError};
+pub use replay::{Difference, ReplayOptions, Replayed, replay};
 pub use session::{Ended, Fault, Output, Session, Setup};
 pub use transcript::{Entry, Speaker};
 

@@ -174,6 +174,8 @@ pub struct Policy {
     pub then: Then,
     /// What of the call is shown to nobody.
     pub redact: Redact,
+    /// Whether a transcript of each call is kept.
+    pub record: bool,
 }
 
 impl Default for Policy {
@@ -195,6 +197,7 @@ impl Default for Policy {
             trace_argument: false,
             then: Then { announce: None, next: Next::Fail },
             redact: Redact::default(),
+            record: false,
         }
     }
 }

@@ -29,6 +29,7 @@ pub use started::timestamp;
 
 use crate::{
     agi::Limits,
+    archive::Archive,
     route::Table,
     session::{recorder::Recorder, registry::Registry},
     telemetry::{
@@ -68,6 +69,8 @@ pub struct Shared {
     pub registry: Arc<Registry>,
     /// What happened in the calls that live, and in the last ones that ended.
     pub recorder: Arc<Recorder>,
+    /// Where the transcripts of calls go whose routes keep them.
+    pub archive: Arc<Archive>,
     /// The drain: new calls are turned away, running ones are told its deadline.
     pub drain: Drain,
     /// Connections without a call: preludes not read yet, and calls being turned away.

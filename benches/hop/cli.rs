@@ -1,8 +1,8 @@
 //! The command line: what a person asks for, and the role that this process plays for another one.
 
 use crate::{
-    abuse, collector, echo, fastagi, grpc_load, load, plan, process, report, service, starter,
-    websocket, worker,
+    abuse, collector, console, echo, fastagi, grpc_load, load, plan, process, report, service,
+    starter, websocket, worker,
 };
 use clap::{Parser, ValueEnum};
 use std::{path::PathBuf, time::Duration};
@@ -55,6 +55,8 @@ pub(crate) enum Role {
     GrpcLoad,
     /// Probes and half-open connections.
     Abuse,
+    /// Consoles that are open, and somebody who asks for the list of calls.
+    Console,
     /// A bare TCP line echo.
     Echo,
     /// A direct FastAGI server.
@@ -92,6 +94,7 @@ pub(crate) fn play(role: Role, flags: &Flags) -> anyhow::Result<()> {
         Role::Load => load::main(&flags.task),
         Role::GrpcLoad => current_thread()?.block_on(grpc_load::main(&flags.task)),
         Role::Abuse => abuse::main(&flags.task),
+        Role::Console => console::main(&flags.task),
         Role::Echo => current_thread()?.block_on(echo::main()),
         Role::Fastagi => current_thread()?.block_on(fastagi::main()),
         Role::GrpcService => current_thread()?.block_on(service::main()),

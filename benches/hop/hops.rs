@@ -28,6 +28,8 @@ pub(crate) struct Hop {
     pub(crate) address: SocketAddr,
     /// Where workers dial in, if they may.
     pub(crate) api: Option<SocketAddr>,
+    /// Where it is looked at, if it can be.
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 /// What a bridge is given besides.
@@ -80,7 +82,7 @@ pub(crate) async fn start_haproxy(
     let log = place.folder.join("haproxy.log");
     let arguments = [OsStr::new("-db"), OsStr::new("-f"), config.as_os_str()];
     let running = start(place, OsStr::new(program), &arguments, &log)?;
-    wait_for(running, &log, || TcpStream::connect(address).ok().map(|_| (address, None)))
+    wait_for(running, &log, || TcpStream::connect(address).ok().map(|_| (address, [None, None])))
         .await
         .map(Some)
 }
@@ -134,12 +136,12 @@ fn start(
 async fn wait_for(
     mut running: Running,
     log: &Path,
-    addresses: impl Fn() -> Option<(SocketAddr, Option<SocketAddr>)>,
+    addresses: impl Fn() -> Option<(SocketAddr, [Option<SocketAddr>; 2])>,
 ) -> anyhow::Result<Hop> {
     let deadline = Instant::now() + START_TIMEOUT;
     while Instant::now() < deadline && !running.has_ended() {
-        if let Some((address, api)) = addresses() {
-            return Ok(Hop { running, address, api });
+        if let Some((address, [api, admin])) = addresses() {
+            return Ok(Hop { running, address, api, admin });
         }
         time::sleep(START_POLL).await;
     }
@@ -149,15 +151,15 @@ async fn wait_for(
     anyhow::bail!("it does not listen; its last words were: {last:?}")
 }
 
-/// The addresses in the bridge's event `listening`: for Asterisk, and for workers.
-fn listening(log: &str) -> Option<(SocketAddr, Option<SocketAddr>)> {
+/// The addresses in the bridge's event `listening`: for Asterisk; for workers, and for admins.
+fn listening(log: &str) -> Option<(SocketAddr, [Option<SocketAddr>; 2])> {
     let events =
         log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     events.into_iter().find_map(|event| {
         let fields = event.get("fields").unwrap_or(&event);
         (fields.get("message")?.as_str()? == "listening").then_some(())?;
-        let api = fields.get("api").and_then(|api| api.as_str()?.parse().ok());
-        Some((fields.get("agi")?.as_str()?.parse().ok()?, api))
+        let others = ["api", "admin"].map(|name| fields.get(name)?.as_str()?.parse().ok());
+        Some((fields.get("agi")?.as_str()?.parse().ok()?, others))
     })
 }
 

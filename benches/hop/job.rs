@@ -1,5 +1,6 @@
 //! What one measurement asks of a load process, and what comes back: JSON on the command line and on stdout.
 
+use crate::console::Looked;
 use serde::{Deserialize, Serialize};
 use std::{io::Write, net::SocketAddr, time::Duration};
 
@@ -96,6 +97,9 @@ pub(crate) struct Outcome {
     pub(crate) elsewhere_ns: u64,
     /// Memory of each watched process that came between the first connection and the end of the window.
     pub(crate) grown_bytes: Vec<i64>,
+    /// Where somebody looked at the bridge meanwhile: what came of it.
+    #[serde(default)]
+    pub(crate) looked: Looked,
 }
 
 impl Job {

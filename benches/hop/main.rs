@@ -7,6 +7,7 @@
 mod abuse;
 mod cli;
 mod collector;
+mod console;
 mod counters;
 mod driver;
 mod echo;

@@ -4,6 +4,7 @@
 use crate::{
     abuse::Attack,
     cli::{Flags, Role},
+    console::Look,
     job::{Job, Outcome, Script},
     process::{self, Running},
     rows,
@@ -31,6 +32,12 @@ pub(crate) enum Load {
     Paced,
     /// The same, with probes and half-open connections beside.
     Abused,
+    /// 5,000 calls whose commands take a second each.
+    Crowd,
+    /// The same, with consoles open.
+    Watched,
+    /// The same, while somebody asks for the list of calls.
+    Asked,
     /// Calls of five commands that take their time, 100 at once.
     PacedCalls,
     /// Calls of five commands, each driven by a process that is started for it.
@@ -60,6 +67,7 @@ struct Sizes {
     held: usize,
     probes: u64,
     half_open: usize,
+    asks: usize,
 }
 
 const FULL: Sizes = Sizes {
@@ -70,6 +78,7 @@ const FULL: Sizes = Sizes {
     held: 9_000,
     probes: 10_000,
     half_open: 1_000,
+    asks: 50,
 };
 
 const QUICK: Sizes = Sizes {
@@ -80,10 +89,18 @@ const QUICK: Sizes = Sizes {
     held: 1_000,
     probes: 1_000,
     half_open: 100,
+    asks: 10,
 };
 
 /// How long a command takes at Asterisk in the paced loads: 5,000 commands a second, far from what two cores can do.
 const THINK_MS: u64 = 20;
+
+/// Live calls of those loads that look at the bridge, and how long their commands take: as many a second as in the paced ones.
+const CROWD: usize = 5_000;
+const CROWD_THINK_MS: u64 = 1_000;
+
+/// Consoles that are open at once.
+const CONSOLES: usize = 4;
 
 /// Scripts that run at once: enough to keep two cores busy.
 const SCRIPTS: usize = 16;
@@ -127,6 +144,7 @@ impl Load {
             Self::Steady(_) | Self::OneCore => &Subject::HOPS,
             Self::Calls => &[Subject::Direct, Subject::Haproxy, Subject::Bridge],
             Self::Held | Self::Paced | Self::Abused => &[Subject::Haproxy, Subject::Bridge],
+            Self::Crowd | Self::Watched | Self::Asked => &[Subject::Bridge],
             Self::PacedCalls | Self::Scripts | Self::Clients => &[],
         }
     }
@@ -140,6 +158,9 @@ impl Load {
             Self::Clients => (100, Script::Five, sizes.long_ms, 0),
             Self::OneCore => (1, Script::Loop, sizes.window_ms, 0),
             Self::Held => (held, Script::Idle, sizes.warm_ms, 0),
+            Self::Crowd | Self::Watched | Self::Asked => {
+                (CROWD, Script::Loop, sizes.long_ms, CROWD_THINK_MS)
+            }
             Self::Paced | Self::Abused => (100, Script::Loop, sizes.long_ms, THINK_MS),
         }
     }
@@ -168,11 +189,14 @@ async fn measure_all(
         let job = Job { target, peer, script, calls, warm_ms, window_ms, think_ms, watch };
         let outcome = match load {
             Load::Abused => abused(&job, world, sizes, results).await,
+            Load::Watched => looked_at(&job, (world, subject), (CONSOLES, 0)).await,
+            Load::Asked => looked_at(&job, (world, subject), (0, sizes.asks)).await,
             Load::Steady(_)
             | Load::Calls
             | Load::OneCore
             | Load::Held
             | Load::Paced
+            | Load::Crowd
             | Load::PacedCalls
             | Load::Scripts
             | Load::Clients => measure(role, &job, world).await,
@@ -220,6 +244,27 @@ async fn abused(
         results.complaints.push(format!("of {} probes only: {said}", sizes.probes));
     }
     abuse.end(PATIENCE).await?;
+    Ok(outcome)
+}
+
+/// The same while somebody looks at the bridge.
+async fn looked_at(
+    job: &Job,
+    (world, subject): (&World, Subject),
+    (consoles, asks): (usize, usize),
+) -> anyhow::Result<Outcome> {
+    let admin = world.admin(subject).context("this subject cannot be looked at")?;
+    let look = Look { admin, consoles, asks, calls: job.calls };
+    let mut command = process::role(Role::Console, None)?;
+    command.arg(serde_json::to_string(&look)?);
+    let mut looking = Running::start(command, true)?;
+    anyhow::ensure!(looking.line(PATIENCE).await? == "ready", "nobody can look at the bridge");
+    let mut outcome = measure(Role::Load, job, world).await?;
+    if asks > 0 {
+        outcome.looked = serde_json::from_str(&looking.line(PATIENCE).await?)?;
+    }
+    anyhow::ensure!(consoles == 0 || !looking.has_ended(), "the consoles were closed");
+    looking.stop().await;
     Ok(outcome)
 }
 

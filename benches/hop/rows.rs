@@ -54,6 +54,8 @@ enum Figure {
     Tail,
     Memory,
     LoadBusy,
+    /// The time that the list of calls takes, over that of the metrics.
+    List,
     /// Of the first process watched and of its children.
     FamilyCost,
     /// Of all processes watched: the hop, where there is one, and who drives.
@@ -62,7 +64,7 @@ enum Figure {
 
 /// Every row, in the order of the table.
 pub(crate) fn all() -> Vec<Row> {
-    use Figure::{CallCost, Calls, CommandCost, Commands, Half, LoadBusy, Memory, Tail};
+    use Figure::{CallCost, Calls, CommandCost, Commands, Half, List, LoadBusy, Memory, Tail};
     use Target::{AtLeast, AtMost};
     let steady = Load::Steady;
     let mut rows = vec![
@@ -91,6 +93,16 @@ pub(crate) fn all() -> Vec<Row> {
             .of_the_bridge(Some(Load::Paced)),
         row("abuse-p99", "turn time p99, abused to quiet", "times", Load::Abused, Tail)
             .of_the_bridge(Some(Load::Paced)),
+        row("console-cpu", "CPU, 4 consoles open to none", "times", Load::Watched, CommandCost)
+            .target(AtMost(1.05))
+            .of_the_bridge(Some(Load::Crowd)),
+        row("console-p50", "turn time p50, 4 consoles to none", "times", Load::Watched, Half)
+            .of_the_bridge(Some(Load::Crowd)),
+        row("console-p99", "turn time p99, 4 consoles to none", "times", Load::Watched, Tail)
+            .of_the_bridge(Some(Load::Crowd)),
+        row("console-list", "/calls to /metrics, 5,000 calls", "times", Load::Asked, List)
+            .target(AtMost(2.0))
+            .of_the_bridge(None),
         row("load-100", "load generator busy, 100 calls", "% of a core", steady(100), LoadBusy),
         row(
             "load-1000",
@@ -314,6 +326,7 @@ impl Figure {
             Self::WholeCost => {
                 outcome.watched_ns.iter().sum::<u64>() as f64 / 1e3 / outcome.calls as f64
             }
+            Self::List => outcome.looked.list_ns as f64 / outcome.looked.metrics_ns as f64,
             Self::LoadBusy => outcome.own_ns as f64 / 1e7 / seconds,
         };
         figure.is_finite().then_some(figure)

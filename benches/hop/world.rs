@@ -242,6 +242,11 @@ impl World {
         }
     }
 
+    /// Where a bridge is looked at.
+    pub(crate) fn admin(&self, subject: Subject) -> Option<SocketAddr> {
+        self.hops.get(&subject)?.admin
+    }
+
     /// The script that is run without a bridge.
     pub(crate) fn script(&self) -> &Path {
         &self.script

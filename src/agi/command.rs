@@ -9,7 +9,8 @@ mod raw;
 mod say;
 mod speech;
 
-pub(super) use raw::{Words, leading_number};
+pub use raw::Words;
+pub(super) use raw::leading_number;
 
 use super::{
     outcome::Kind,

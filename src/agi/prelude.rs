@@ -190,6 +190,11 @@ impl Prelude {
         self.entries.iter().map(text).collect()
     }
 
+    /// Every kept line: the key, and the raw value.
+    pub fn lines(&self) -> impl Iterator<Item = (String, &[u8])> {
+        self.entries.iter().map(|entry| (entry.key.name(), &self.bytes[entry.value()]))
+    }
+
     /// The channel; what is absent or `unknown` is empty.
     pub fn channel(&self) -> proto::Channel {
         let text = |key| {

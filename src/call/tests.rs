@@ -37,6 +37,7 @@ fn settings() -> Settings {
             trace_argument: false,
             then: Then { announce: None, next: Next::Fail },
             redact: crate::redact::Redact::default(),
+            record: false,
         },
         limits: Limits { line_bytes_max: 8190 },
         reply_bytes_max: 1 << 20,

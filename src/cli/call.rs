@@ -1,9 +1,11 @@
 //! `agi-bridge call`: one call by the simulated phone, on the terminal. Knows the phone's options and how its report is
 //! shown; nothing of AGI itself.
 
+mod replay;
+
 use super::complain;
 use crate::{
-    phone::{self, Entry, Options, Phone, Report},
+    phone::{self, Entry, Options, Phone, ReplayOptions, Report},
     scenario::{self, Act, Expect, Span},
 };
 use crossterm::{
@@ -29,7 +31,7 @@ use tokio::sync::mpsc;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit code: 0 when the session ended with AGISTATUS SUCCESS, or HANGUP by whomever, and the script's \
-expectations hold; 1 otherwise; 2 when the arguments are wrong or nobody answers."
+expectations hold; with --replay, when the server did as it was recorded; 1 otherwise; 2 when the arguments are wrong or nobody answers."
 )]
 pub(super) struct CallArgs {
     /// Whom to call, as agi://host:4573/path?query
@@ -40,6 +42,12 @@ pub(super) struct CallArgs {
     /// A scenario file: its caller makes the call, and what it expects of the channel is checked
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
+    /// A transcript that a route with `record` has written: what Asterisk said then is said again, and what the server
+    /// says is compared; without a path in the URL it goes to the recorded one
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "script", "digits", "hangup_after", "variables", "arguments", "caller_id", "sounds",
+    ])]
+    replay: Option<PathBuf>,
     /// Hang up so long after the start, as 5s
     #[arg(long, value_name = "TIME")]
     hangup_after: Option<Span>,
@@ -84,6 +92,10 @@ pub(super) async fn call(args: CallArgs) -> ExitCode {
 }
 
 async fn make(args: CallArgs) -> Result<ExitCode, String> {
+    if let Some(file) = &args.replay {
+        let options = ReplayOptions { speed: args.speed, timeout: args.timeout.0 };
+        return replay::replay(file, &args.url, options, (args.quiet, args.json)).await;
+    }
     let (options, expect) = options(&args)?;
     let is_typed = io::stdin().is_terminal() && io::stdout().is_terminal() && !args.json;
     let (quiet, as_json) = (args.quiet, args.json);

@@ -11,7 +11,7 @@ use super::{
     read::{Field, Reader, Spot},
     value::{Listen, Network, Word},
 };
-use crate::session::recorder;
+use crate::{archive, session::recorder};
 use ipnet::IpNet;
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -62,9 +62,38 @@ pub(super) fn check(
         bytes: recorder.and_then(|it| it.bytes.value.as_ref()).map_or(standard.bytes, |it| it.0),
     };
     let managers = managers::managers(&file, reader);
+    let transcripts = transcripts(&file.transcripts, reader);
     let routes = routes::table(&file, agi.max_call_duration, &api, reader)?;
-    let config = Config { agi, admin, api, shutdown, log, telemetry, recorder, routes, managers };
+    let config = Config {
+        agi,
+        admin,
+        api,
+        shutdown,
+        log,
+        telemetry,
+        recorder,
+        transcripts,
+        routes,
+        managers,
+    };
     reader.faults.is_empty().then_some(config)
+}
+
+fn transcripts(field: &Field<file::Transcripts>, reader: &mut Reader) -> Option<archive::Settings> {
+    let written = field.value.as_ref()?;
+    let bytes = written.bytes.value.as_ref().map_or(256 * 1024 * 1024, |it| it.0);
+    let call_bytes = written.call_bytes.value.as_ref().map_or(256 * 1024, |it| it.0);
+    if call_bytes > bytes {
+        let (call, all) = (&written.call_bytes, &written.bytes);
+        let at = if call.present { &call.spot } else { &all.spot };
+        reader.fault(at, "transcripts.call_bytes is more than transcripts.bytes");
+    }
+    Some(archive::Settings {
+        directory: written.directory.value.as_ref()?.0.clone(),
+        calls: written.calls.value.as_ref().map_or(1000, |it| it.to_usize()),
+        bytes,
+        call_bytes,
+    })
 }
 
 fn agi(field: &Field<file::Agi>, reader: &mut Reader) -> AgiConfig {

@@ -3,6 +3,7 @@
 use super::{AgiConfig, ApiConfig, Config, LogConfig, file::NextWord, units, value::Choice};
 use crate::ami::Server;
 use crate::api::{Credential, Groups, Permit};
+use crate::archive;
 use crate::redact::Redact;
 use crate::route::{Next, Policy, Quiet, Route, Service, Target, Then, Tls, When};
 use crate::telemetry::otlp;
@@ -46,10 +47,20 @@ impl Config {
                 "recorder",
                 Some(json!({"calls": self.recorder.calls, "bytes": size(self.recorder.bytes)})),
             ),
+            ("transcripts", self.transcripts.as_ref().map(transcripts)),
             ("routes", Some(routes.into())),
             ("managers", (!managers.is_empty()).then(|| managers.into())),
         ])
     }
+}
+
+fn transcripts(settings: &archive::Settings) -> Value {
+    json!({
+        "directory": settings.directory.to_string_lossy(),
+        "calls": settings.calls,
+        "bytes": size(settings.bytes),
+        "call_bytes": size(settings.call_bytes),
+    })
 }
 
 /// An object of what is set.
@@ -228,6 +239,7 @@ fn policy(policy: &Policy) -> Value {
         "trace_argument": policy.trace_argument,
         "then": then(&policy.then),
         "redact": redact(policy.redact),
+        "record": policy.record,
     })
 }
 

@@ -6,7 +6,7 @@ use super::read::{described, section_schema};
 use super::{
     many::{List, Names, OneOrMany},
     read::{Field, Fields, Read, Reader, Section, read_section, section},
-    reference::{DnsName, FilePath, ManagerAddress, SecretText, WorkerGroup},
+    reference::{DirectoryPath, DnsName, FilePath, ManagerAddress, SecretText, WorkerGroup},
     service_url::ServiceUrl,
     tree::{Node, Value},
     value::{Choice, Flag, Listen, Name, Network, Number, Size, Span, Text, Word},
@@ -39,6 +39,8 @@ section! {
         telemetry: Telemetry;
         /// What is kept of calls, for the console and `agi-bridge calls`.
         recorder: Recorder;
+        /// Where transcripts of calls are kept, for routes with `record`.
+        transcripts: Transcripts;
         /// How calls are treated; each of these keys may also stand on a route.
         defaults: Treatment;
         /// Which service gets a call. The first route that fits gets it.
@@ -159,6 +161,20 @@ section! {
 }
 
 section! {
+    /// Where transcripts of calls are kept.
+    struct Transcripts {
+        /// The folder, made when it is not there; no other bridge may write to it.
+        directory: DirectoryPath, required;
+        /// Transcripts in it; the oldest one goes for a new one. Default 1000.
+        calls: Number<1, 1_000_000>;
+        /// What they may take in all; the oldest ones go. Default 256MiB.
+        bytes: Size<65_536, 1_099_511_627_776>;
+        /// What one of them may take; what follows is not recorded. Default 256KiB.
+        call_bytes: Size<1024, 16_777_216>;
+    }
+}
+
+section! {
     /// How calls are treated.
     struct Treatment {
         /// For one attempt to reach a service: connect, handshake and acceptance. Default 1s.
@@ -189,8 +205,10 @@ section! {
         trace_argument: Flag;
         /// What becomes of a call that no service drives to its end. Default {next: fail}.
         then: Then;
-        /// What the flight recorder and the console never show: `digits`, `values`, `numbers`, a list of these, `all` or `nothing`. Default [digits, values].
+        /// What the flight recorder, the console and transcripts never show: `digits`, `values`, `numbers`, a list of these, `all` or `nothing`. Default [digits, values].
         redact: OneOrMany<Word<RedactWord>>;
+        /// Whether a transcript of each call is written to the folder of `transcripts`. Default false.
+        record: Flag;
     }
 }
 
@@ -207,7 +225,6 @@ section! {
         services: List<Service>, required;
         with treatment: Treatment;
     }
-    later ["record"]
 }
 
 section! {
@@ -394,7 +411,7 @@ impl Read for Quiet {
     fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
         use crate::route::Quiet;
         if matches!(node.value, Value::Map(_)) {
-            let Music { music } = read_section(node, path, &[], reader)?;
+            let Music { music } = read_section(node, path, reader)?;
             return music.value.map(|Text(class)| Self(Quiet::Music(class)));
         }
         Word::read(node, path, reader).map(|Word(word)| match word {

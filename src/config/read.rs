@@ -116,32 +116,20 @@ impl<'n> Fields<'n> {
         Field { value, present: true, spot: Spot { path, place: entry.node.place.clone() } }
     }
 
-    /// What is left is unknown, or not served yet.
-    fn finish(self, known: &[&str], later: &[&str], reader: &mut Reader) {
+    /// What is left is unknown.
+    fn finish(self, known: &[&str], reader: &mut Reader) {
         for entry in self.rest {
             let spot = Spot { path: join(&self.spot.path, &entry.key), place: entry.place.clone() };
-            if later.contains(&entry.key.as_str()) {
-                reader.fault(
-                    &spot,
-                    "this version of agi-bridge does not serve this key yet: remove it",
-                );
-            } else {
-                reader.fault(&spot, unknown("key", &entry.key, known));
-            }
+            reader.fault(&spot, unknown("key", &entry.key, known));
         }
     }
 }
 
-/// Reads a whole section; `later`: keys that a later version serves.
-pub(super) fn read_section<T: Section>(
-    node: &Node,
-    path: &str,
-    later: &[&str],
-    reader: &mut Reader,
-) -> Option<T> {
+/// Reads a whole section.
+pub(super) fn read_section<T: Section>(node: &Node, path: &str, reader: &mut Reader) -> Option<T> {
     let mut fields = Fields::new(node, path, reader);
     let section = T::take(&mut fields, reader);
-    fields.finish(&T::keys(), later, reader);
+    fields.finish(&T::keys(), reader);
     Some(section)
 }
 
@@ -227,7 +215,7 @@ pub(super) fn described(mut schema: serde_json::Value, about: &str) -> serde_jso
 }
 
 /// Declares a section of the file. `required` after a type: the key must be there. `with name: Section`: the keys of that section
-/// stand here too. `later`: keys that this version knows of, but does not serve.
+/// stand here too.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
@@ -235,7 +223,6 @@ macro_rules! section {
             $( $(#[doc = $doc:literal])+ $field:ident: $type:ty $(, $required:ident)?; )*
             $( with $flat:ident: $flat_type:ty; )?
         }
-        $( later [$($later:literal),*] )?
     ) => {
         $(#[doc = $about])+
         #[derive(Debug)]
@@ -274,7 +261,7 @@ macro_rules! section {
 
         impl Read for $name {
             fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
-                read_section(node, path, &[$($($later),*)?], reader)
+                read_section(node, path, reader)
             }
 
             #[cfg(test)]

@@ -115,6 +115,26 @@ impl Read for FilePath {
     }
 }
 
+/// The name of a folder, made absolute or relative to where the program runs. Whether it can be written to shows later.
+#[derive(Debug)]
+pub(super) struct DirectoryPath(pub(super) PathBuf);
+
+impl Read for DirectoryPath {
+    fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
+        let given = text(node, path, "a folder's name", reader)?;
+        let directory = reader.directory.join(given);
+        if directory.exists() && !directory.is_dir() {
+            return reader.unfit(node, path, format!("{} is no folder", directory.display()));
+        }
+        Some(Self(directory))
+    }
+
+    #[cfg(test)]
+    fn schema() -> serde_json::Value {
+        json!({"description": "Relative to the configuration file.", "type": "string", "minLength": 1})
+    }
+}
+
 /// A name that a certificate can carry.
 #[derive(Debug)]
 pub(super) struct DnsName(pub(super) String);

@@ -84,7 +84,7 @@ pub(super) async fn call(
 }
 
 /// Every address of the name, in the resolver's order.
-async fn connect(address: &Address) -> Result<TcpStream, Error> {
+pub(super) async fn connect(address: &Address) -> Result<TcpStream, Error> {
     let target = format!("{}:{}", address.host, address.port);
     let failed = |source| Error::Connect { target: target.clone(), source };
     let found = timeout(CONNECT_TIMEOUT, lookup_host((address.host.as_str(), address.port))).await;
@@ -129,32 +129,32 @@ async fn next(acts: &mut Option<mpsc::Receiver<Act>>) -> Act {
 }
 
 /// The call's own time.
-struct Clock {
-    began: Instant,
-    speed: f64,
+pub(super) struct Clock {
+    pub(super) began: Instant,
+    pub(super) speed: f64,
 }
 
 impl Clock {
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.began.elapsed().mul_f64(self.speed)
     }
 
     /// Rounded up, so that the time has really come by then.
-    fn instant(&self, at: Duration) -> Instant {
+    pub(super) fn instant(&self, at: Duration) -> Instant {
         self.began + at.div_f64(self.speed) + Duration::from_micros(1)
     }
 }
 
 /// The transcript as it grows.
-struct Log {
-    entries: Vec<Entry>,
-    observer: Option<Observer>,
+pub(super) struct Log {
+    pub(super) entries: Vec<Entry>,
+    pub(super) observer: Option<Observer>,
     /// A line to Asterisk whose end has not come.
-    partial: Vec<u8>,
+    pub(super) partial: Vec<u8>,
 }
 
 impl Log {
-    fn add(&mut self, at: Duration, speaker: Speaker, text: String) {
+    pub(super) fn add(&mut self, at: Duration, speaker: Speaker, text: String) {
         let entry = Entry { at, speaker, text };
         if let Some(observer) = &mut self.observer {
             observer(&entry);
@@ -162,14 +162,14 @@ impl Log {
         self.entries.push(entry);
     }
 
-    fn sent(&mut self, bytes: &[u8], at: Duration) {
+    pub(super) fn sent(&mut self, bytes: &[u8], at: Duration) {
         let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         for line in text.split(|&byte| byte == b'\n') {
             self.add(at, Speaker::FromAsterisk, String::from_utf8_lossy(line).into_owned());
         }
     }
 
-    fn received(&mut self, bytes: &[u8], at: Duration) {
+    pub(super) fn received(&mut self, bytes: &[u8], at: Duration) {
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (text, ended) =
                 piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
@@ -186,7 +186,7 @@ impl Log {
         self.add(at, Speaker::ToAsterisk, String::from_utf8_lossy(&line).into_owned());
     }
 
-    fn closed(&mut self, err: Option<io::Error>, at: Duration) {
+    pub(super) fn closed(&mut self, err: Option<io::Error>, at: Duration) {
         if !self.partial.is_empty() {
             self.flush(at);
         }

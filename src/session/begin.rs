@@ -9,10 +9,12 @@ use super::{
     registry::Entry,
     socket::{Read, Socket},
     spans::Spans,
+    timestamp,
 };
 use crate::{
     agi::{Prelude, PreludeError, PreludeReader, Request},
-    call::{Call, Outcome, Settings, Status},
+    archive::{self, Archive},
+    call::{Blame, Call, Outcome, Settings, Status},
     proto::Channel,
     redact::Redact,
     route::{self, Policy, Quiet, Route, Then},
@@ -21,6 +23,7 @@ use crate::{
         span::CallFacts,
         trace::TraceContext,
     },
+    transcript::{Head, Tape},
 };
 use std::{
     future::poll_fn,
@@ -245,12 +248,22 @@ async fn drive(
     if let Some(record) = &record {
         handle.set_record(Arc::clone(record));
     }
+    let mut tape = route
+        .policy
+        .record
+        .then(|| core.shared.archive.call_bytes())
+        .flatten()
+        .map(|bytes_max| Box::new(Tape::new(route.policy.redact, bytes_max)));
+    let begun_on = tape.is_some().then(|| Arc::clone(&route));
     let metrics = core.metrics.route(&route.name);
     let mut call = Call::new(settings(route.policy.clone(), &rules), accepted.0.elapsed());
     if spans.is_some() {
         call.keep_answers();
     }
     if !rest.is_empty() {
+        if let Some(tape) = &mut tape {
+            tape.heard(&rest, accepted.0.elapsed());
+        }
         call.handle_asterisk(&rest, accepted.0.elapsed());
     }
     let query = request.query.clone();
@@ -274,7 +287,7 @@ async fn drive(
         socket,
         accepted: accepted.0,
         opening: Some(opening),
-        on_route: Some(OnRoute { facts, handle, meter, spans, record: record.clone() }),
+        on_route: Some(OnRoute { facts, handle, meter, spans, record: record.clone(), tape }),
         core,
     });
     drop(route);
@@ -284,7 +297,11 @@ async fn drive(
     if let Some(record) = &record {
         shared.recorder.end(record, &outcome, duration);
     }
+    let tape = session.take_tape();
     let Some(facts) = session.facts() else { return };
+    if let (Some(tape), Some(route)) = (tape, begun_on) {
+        keep(&shared.archive, *tape, facts, &route, (&outcome, duration));
+    }
     info!(
         name: "agibridge.call.ended",
         %call_id,
@@ -303,6 +320,41 @@ async fn drive(
         duration_seconds = duration.as_secs_f64(),
         "call ended"
     );
+}
+
+/// The transcript goes to its folder.
+fn keep(
+    archive: &Archive,
+    tape: Tape,
+    facts: &Facts,
+    route: &Route,
+    (outcome, lasted): (&Outcome, Duration),
+) {
+    let began = timestamp(facts.accepted_at);
+    let mut ended = outcome.reason_text().to_owned();
+    if outcome.blame() != Blame::None {
+        ended.push_str(&format!(" by {}", outcome.blame().as_str()));
+    }
+    if !outcome.detail.is_empty() {
+        ended.push_str(&format!(": {}", outcome.detail));
+    }
+    let text = tape.finish(&Head {
+        call_id: facts.call_id,
+        route: (&route.name, &route.path),
+        began: &began,
+        lasted,
+        prelude: &facts.prelude,
+        ended: &ended,
+    });
+    archive.keep(archive::name(&stamp(began), facts.call_id), text);
+}
+
+/// As `20260131T120000Z`.
+fn stamp(at: pbjson_types::Timestamp) -> String {
+    let seconds = pbjson_types::Timestamp { nanos: 0, ..at };
+    let text = serde_json::to_value(seconds).unwrap_or_default();
+    let digits = text.as_str().unwrap_or_default().split_once('+').unwrap_or_default().0;
+    format!("{}Z", digits.replace(['-', ':'], ""))
 }
 
 async fn turn_away(
@@ -373,5 +425,6 @@ fn refusing() -> Policy {
         trace_argument: false,
         then: Then { announce: None, next: route::Next::Fail },
         redact: Redact::default(),
+        record: false,
     }
 }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     call::{Action, Call, Outcome},
     route::Service,
+    transcript::Tape,
 };
 use std::{
     future::Future,
@@ -63,6 +64,8 @@ pub(super) struct OnRoute {
     pub(super) spans: Option<Box<Spans>>,
     /// None where nothing is noted.
     pub(super) record: Option<Arc<Record>>,
+    /// None where no transcript is kept.
+    pub(super) tape: Option<Box<Tape>>,
 }
 
 /// What was done of what the machine asked.
@@ -125,6 +128,11 @@ impl Session {
         }
     }
 
+    /// What was said in the call.
+    pub(super) fn take_tape(&mut self) -> Option<Box<Tape>> {
+        self.on_route.as_mut()?.tape.take()
+    }
+
     fn meter(&self) -> Option<&Meter> {
         self.on_route.as_ref().map(|on_route| &on_route.meter)
     }
@@ -143,6 +151,10 @@ impl Session {
         self.on_route.as_ref()?.record.as_deref()
     }
 
+    fn tape(&mut self) -> Option<&mut Tape> {
+        self.on_route.as_mut()?.tape.as_deref_mut()
+    }
+
     /// Does what the machine asks, until it asks nothing.
     fn act(&mut self, now: Duration) -> Work {
         let mut work = Work::Nothing;
@@ -152,6 +164,9 @@ impl Session {
                     work = Work::Commands;
                     if let Some(record) = self.record() {
                         record.written(self.call.at_asterisk(), &line, now);
+                    }
+                    if let Some(tape) = self.tape() {
+                        tape.written(&line, now);
                     }
                     self.socket.write(&line);
                 }
@@ -187,8 +202,14 @@ impl Session {
                         meter.note(note);
                     }
                 }
-                Action::HalfClose => self.socket.half_close(),
-                Action::Close => self.socket_open = false,
+                Action::HalfClose => {
+                    self.tape_closed(now);
+                    self.socket.half_close();
+                }
+                Action::Close => {
+                    self.tape_closed(now);
+                    self.socket_open = false;
+                }
             }
         }
         self.trace_answers();
@@ -203,17 +224,30 @@ impl Session {
         work
     }
 
+    fn tape_closed(&mut self, now: Duration) {
+        if let Some(tape) = self.tape() {
+            tape.server_closed(now);
+        }
+    }
+
     fn poll_socket(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         if self.socket.has_unsent() {
             let _ = self.socket.poll_flush(cx);
         }
         let call = &mut self.call;
+        let mut tape = self.on_route.as_mut().and_then(|on_route| on_route.tape.as_deref_mut());
         let read = self.socket.poll_read(cx, |read| match read {
             Read::Bytes(bytes) => {
+                if let Some(tape) = &mut tape {
+                    tape.heard(bytes, now);
+                }
                 call.handle_asterisk(bytes, now);
                 true
             }
             Read::Closed => {
+                if let Some(tape) = &mut tape {
+                    tape.asterisk_closed(now);
+                }
                 call.handle_asterisk_closed(now);
                 false
             }

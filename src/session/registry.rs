@@ -110,6 +110,9 @@ pub struct Summary {
     pub hung_up: bool,
     /// How long the caller of the answered channel heard nothing because no command had come, up to now.
     pub dead_air_seconds: f64,
+    /// Since when more of it runs, in seconds from the accept; unset while none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent_since_seconds: Option<f64>,
     /// Since the call was accepted, in whole seconds.
     pub age_seconds: u64,
     /// When the connection was accepted; RFC 3339 in JSON.
@@ -442,12 +445,15 @@ impl Slot {
         Some(order)
     }
 
-    /// Of a call that is so old.
-    fn dead_air(&self, age: Duration) -> Duration {
+    /// Of a call that is so old; and since when more of it runs.
+    fn dead_air(&self, age: Duration) -> (Duration, Option<Duration>) {
         let total = Duration::from_micros(self.dead_air.load(Ordering::Relaxed));
         match self.silent_since.load(Ordering::Relaxed) {
-            NOT_SILENT => total,
-            since => total + age.saturating_sub(Duration::from_micros(since)),
+            NOT_SILENT => (total, None),
+            since => {
+                let since = Duration::from_micros(since);
+                (total + age.saturating_sub(since), Some(since))
+            }
         }
     }
 
@@ -459,6 +465,7 @@ impl Slot {
         let hung_up = self.hung_up.load(Ordering::Relaxed);
         let entry = &self.entry;
         let age = now.duration_since(entry.accepted_at).unwrap_or_default();
+        let (dead_air, silent_since) = self.dead_air(age);
         Summary {
             call_id: entry.call_id,
             route,
@@ -469,7 +476,8 @@ impl Slot {
             command: state.command(),
             commands: self.commands.load(Ordering::Relaxed),
             hung_up,
-            dead_air_seconds: self.dead_air(age).as_secs_f64(),
+            dead_air_seconds: dead_air.as_secs_f64(),
+            silent_since_seconds: silent_since.map(|since| since.as_secs_f64()),
             age_seconds: age.as_secs(),
             accepted_at: timestamp(entry.accepted_at),
         }

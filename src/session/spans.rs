@@ -199,6 +199,7 @@ impl Spans {
             reason: Some(outcome.reason_text()),
             status: outcome.status.map(Status::as_str),
             commands: outcome.commands,
+            dead_air: Some(outcome.dead_air),
         };
         let error = match outcome.blame() {
             Blame::None | Blame::Caller | Blame::Operator => None,
@@ -210,7 +211,8 @@ impl Spans {
 
     /// The call never got a service: it was turned away.
     pub(super) fn turned_away(&mut self, status: Status) {
-        let end = CallEnd { reason: None, status: Some(status.as_str()), commands: 0 };
+        let status_text = Some(status.as_str());
+        let end = CallEnd { reason: None, status: status_text, commands: 0, dead_air: None };
         self.finish(end, fault(Some(status)));
     }
 
@@ -251,7 +253,7 @@ impl Drop for Spans {
     /// The bridge stops without waiting for the call.
     fn drop(&mut self) {
         if !self.ended {
-            let cut_off = CallEnd { reason: None, status: None, commands: 0 };
+            let cut_off = CallEnd { reason: None, status: None, commands: 0, dead_air: None };
             self.finish(cut_off, Some("cut_off"));
         }
     }

@@ -20,6 +20,7 @@ pub use page::Format;
 
 use super::tracer::Counts;
 use crate::{
+    archive,
     proto::{call_ended::Reason, hangup::Source},
     telemetry::trace::TraceId,
 };
@@ -44,6 +45,7 @@ pub struct Metrics {
     workers: OnceLock<Workers>,
     spans: OnceLock<Arc<Counts>>,
     managers: Mutex<BTreeMap<Arc<str>, Arc<ManagerMetrics>>>,
+    transcripts: OnceLock<Arc<archive::Counts>>,
 }
 
 /// Counts the workers that are connected, by group.
@@ -100,6 +102,7 @@ impl Metrics {
             workers: OnceLock::new(),
             spans: OnceLock::new(),
             managers: Mutex::default(),
+            transcripts: OnceLock::new(),
         })
     }
 
@@ -164,6 +167,11 @@ impl Metrics {
     /// The link to this Asterisk is no longer wanted.
     pub fn forget_manager(&self, server: &str) {
         lock(&self.managers).remove(server);
+    }
+
+    /// Whoever writes transcripts counts them here. The first one counts.
+    pub fn count_transcripts(&self, counts: &Arc<archive::Counts>) {
+        let _ = self.transcripts.set(Arc::clone(counts));
     }
 
     /// Everything, as text.

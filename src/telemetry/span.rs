@@ -98,6 +98,8 @@ pub struct CallEnd {
     pub status: Option<&'static str>,
     /// Commands that were written.
     pub commands: u32,
+    /// How long the caller of the answered channel heard nothing because no command had come; none: nobody knows.
+    pub dead_air: Option<Duration>,
 }
 
 /// A service that was tried, and perhaps had the call.

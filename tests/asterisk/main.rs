@@ -15,6 +15,7 @@ mod runner;
 mod scenarios;
 mod scripts;
 mod traces;
+mod transcripts;
 mod wire;
 mod worker;
 
@@ -48,6 +49,7 @@ async fn run() -> ExitCode {
     wire::prepare(&mut dialplan);
     python::prepare(&mut dialplan);
     traces::prepare(&mut dialplan);
+    transcripts::prepare(&mut dialplan);
     node::prepare(&mut dialplan);
     worker::prepare(&mut dialplan);
     #[cfg(feature = "clients")]
@@ -65,6 +67,7 @@ async fn run() -> ExitCode {
     wire::add(&mut runner, &asterisk);
     python::add(&mut runner, &asterisk);
     traces::add(&mut runner, &asterisk);
+    transcripts::add(&mut runner, &asterisk);
     node::add(&mut runner, &asterisk);
     worker::add(&mut runner, &asterisk);
     #[cfg(feature = "clients")]

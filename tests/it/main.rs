@@ -18,5 +18,6 @@ mod service_input;
 mod shutdown;
 mod tidy;
 mod tracing;
+mod transcripts;
 mod transports;
 mod weights;

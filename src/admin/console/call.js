@@ -1,7 +1,7 @@
 // One call: what is known of it, and what happens in it, as it happens.
 import * as api from "./api.js";
 import { age, clock, h, keyed, put, span } from "./dom.js";
-import { words } from "./calls.js";
+import { deadAir, words } from "./calls.js";
 
 export function open(view, { id, perform, say }) {
   const title = h("h1", {}, "Call");
@@ -17,7 +17,7 @@ export function open(view, { id, perform, say }) {
     show: (live, record) => {
       put(title, live?.channel ?? record?.channel ?? id);
       end.hidden = !live;
-      put(state, live ? `${words(live)}, on ${live.route}, for ${age((api.now() - Date.parse(live.accepted_at)) / 1000)}` : ended(record));
+      put(state, live ? doing(live) : ended(record));
       state.className = `outcome ${live ? "busy" : tone(record?.end)}`;
       if (record) tell(facts, record);
     },
@@ -63,12 +63,19 @@ export function followCall(id, line, { show, gone = () => {} }) {
   };
 }
 
+function doing(live) {
+  const old = age((api.now() - Date.parse(live.accepted_at)) / 1000);
+  const silent = deadAir(live);
+  return `${words(live)}, on ${live.route}, for ${old}${silent === "–" ? "" : `, dead air ${silent}`}`;
+}
+
 export function ended(record) {
   const end = record?.end;
   if (!end) return "";
   const who = end.blame === "none" ? "" : ` (${end.blame})`;
+  const silent = end.dead_air_seconds >= 0.05 ? `, dead air ${end.dead_air_seconds.toFixed(1)} s` : "";
   const status = end.status ? `, ${end.status}` : "";
-  return `ended after ${span(end.duration_seconds)}: ${end.reason.replaceAll("_", " ")}${who}${status} – ${end.detail}`;
+  return `ended after ${span(end.duration_seconds)}: ${end.reason.replaceAll("_", " ")}${who}${status}${silent} – ${end.detail}`;
 }
 
 /** How bad an end is. */

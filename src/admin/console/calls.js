@@ -9,7 +9,7 @@ export function open(view, { query, perform, say }) {
   const route = query.get("route") ?? "";
   const rows = h("tbody");
   const none = h("p", { class: "none", hidden: true }, "No call lives now.");
-  const table = h("table", { class: "calls" }, head(["Route", "Channel", "Caller", "Doing", "Age", "Commands", "Service", ""]), rows);
+  const table = h("table", { class: "calls" }, head(["Route", "Channel", "Caller", "Doing", "Age", "Dead air", "Commands", "Service", ""]), rows);
   const pages = h("div", { class: "pages" });
   view.append(
     h("h1", {}, route ? `Calls on ${route}` : "Calls"),
@@ -52,6 +52,7 @@ function row(call, perform, say) {
     h("td", { "data-name": "Caller", class: "number" }),
     h("td", { "data-name": "Doing" }, h("span", { class: "pill" })),
     h("td", { "data-name": "Age", class: "number" }),
+    h("td", { "data-name": "Dead air", class: "number" }),
     h("td", { "data-name": "Commands", class: "number" }),
     h("td", { "data-name": "Service", class: "quiet" }),
     h("td", {}, h("button", { type: "button", class: "danger", onclick: end }, "Hang up")),
@@ -59,7 +60,7 @@ function row(call, perform, say) {
 }
 
 function update(row, call) {
-  const [route, channel, caller, doing, old, commands, service, button] = row.children;
+  const [route, channel, caller, doing, old, silent, commands, service, button] = row.children;
   put(route, call.route);
   put(channel.firstChild, call.channel || call.call_id);
   put(caller, call.caller_number ?? "–");
@@ -67,9 +68,18 @@ function update(row, call) {
   put(pill, words(call));
   pill.className = `pill ${call.hung_up ? "warn" : call.command ? "busy" : call.state === "opening" ? "warn" : ""}`;
   put(old, age((api.now() - Date.parse(call.accepted_at)) / 1000));
+  put(silent, deadAir(call));
   put(commands, call.commands);
   put(service, call.service ?? "–");
   button.firstChild.setAttribute("aria-label", `Hang up ${call.channel}`);
+}
+
+/** How long the caller heard nothing for want of a command, up to now: while it lasts, the page counts on. */
+export function deadAir(call) {
+  const since = call.silent_since_seconds;
+  const running = since === undefined ? 0 : Math.max(0, (api.now() - Date.parse(call.accepted_at)) / 1000 - since);
+  const total = call.dead_air_seconds + running;
+  return total < 0.05 ? "–" : `${total.toFixed(1)} s`;
 }
 
 /** What a call is doing, in words. */

@@ -11,7 +11,7 @@ export function open(view, { query }) {
   const route = query.get("route") ?? "";
   const rows = h("tbody");
   const none = h("p", { class: "none" }, "No call has ended yet.");
-  const table = h("table", {}, head(["Began", "Lasted", "Route", "Channel", "Caller", "Ended by", "Commands", "Service"]), rows);
+  const table = h("table", {}, head(["Began", "Lasted", "Route", "Channel", "Caller", "Ended by", "Dead air", "Commands", "Service"]), rows);
   const pages = h("div", { class: "pages" });
   view.append(
     h("h1", {}, route ? `Ended calls on ${route}` : "Ended calls"),
@@ -48,13 +48,14 @@ function create(call) {
     h("td", { "data-name": "Channel" }, h("a", { href: `#/call/${call.call_id}` })),
     cell("Caller", "number"),
     h("td", { "data-name": "Ended by" }, h("span", { class: "pill" }), " ", h("span", { class: "with" })),
+    cell("Dead air", "number"),
     cell("Commands", "number"),
     cell("Service", "quiet"),
   );
 }
 
 function update(row, call) {
-  const [began, lasted, route, channel, caller, by, commands, service] = row.children;
+  const [began, lasted, route, channel, caller, by, silent, commands, service] = row.children;
   put(began, clock(call.accepted_at));
   put(lasted, span(call.duration_seconds));
   put(route, call.route);
@@ -64,6 +65,7 @@ function update(row, call) {
   pill.className = `pill ${tone(call)}`;
   put(pill, call.status ? `${call.blame} ${call.status}` : call.blame === "none" ? call.reason : call.blame);
   put(detail, call.blame === "none" || call.blame === "caller" ? "" : call.detail);
+  put(silent, call.dead_air_seconds < 0.05 ? "–" : `${call.dead_air_seconds.toFixed(1)} s`);
   put(commands, call.commands);
   put(service, call.service ?? "–");
 }

@@ -93,14 +93,16 @@ pub(in crate::agi) fn leading_number(word: &[u8]) -> u32 {
 }
 
 /// The words of a line, as Asterisk cuts and unquotes them.
-pub(in crate::agi) struct Words {
+#[derive(Debug)]
+pub struct Words {
     bytes: Vec<u8>,
     /// Where each word ends in `bytes`.
     ends: Vec<usize>,
 }
 
 impl Words {
-    pub(in crate::agi) fn split(line: &[u8]) -> Self {
+    /// Cuts a line, without its LF.
+    pub fn split(line: &[u8]) -> Self {
         let mut words = Self { bytes: Vec::with_capacity(line.len()), ends: Vec::new() };
         let (mut in_word, mut quoted, mut escaped) = (false, false, false);
         for &byte in line {
@@ -133,12 +135,12 @@ impl Words {
     }
 
     /// How many there are.
-    pub(in crate::agi) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.ends.len()
     }
 
     /// The word at `place`, which is below the count.
-    pub(in crate::agi) fn get(&self, place: usize) -> &[u8] {
+    pub fn get(&self, place: usize) -> &[u8] {
         let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[start..self.ends[place]]
     }
@@ -158,7 +160,7 @@ impl Words {
     }
 
     /// The command that they are, in Asterisk's own spelling, if they are one.
-    pub(in crate::agi) fn command(&self) -> Option<&'static str> {
+    pub fn command(&self) -> Option<&'static str> {
         let named = super::COMMANDS.iter().copied().filter(|name| self.begin_with(name));
         named.max_by_key(|name| name.len())
     }

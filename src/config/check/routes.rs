@@ -36,6 +36,7 @@ pub(super) fn table(
         .flat_map(|list| &list.0)
         .filter_map(|field| field.value.as_ref())
         .collect();
+    recorded(file, &written, reader);
     names(&written, reader);
     workers(&written, api, reader);
     reachable(&written, reader);
@@ -96,6 +97,21 @@ fn policy(written: &Treatment, base: &Policy, longest: Duration, reader: &mut Re
             .map_or(base.trace_argument, |flag| flag.0),
         then: then.unwrap_or_else(|| base.then.clone()),
         redact: redact(&written.redact, reader).unwrap_or(base.redact),
+        record: written.record.value.as_ref().map_or(base.record, |flag| flag.0),
+    }
+}
+
+/// Transcripts need their folder.
+fn recorded(file: &File, routes: &[&file::Route], reader: &mut Reader) {
+    if file.transcripts.present {
+        return;
+    }
+    let treatments = file.defaults.value.iter().chain(routes.iter().map(|it| &it.treatment));
+    for treatment in treatments {
+        if treatment.record.value.as_ref().is_some_and(|flag| flag.0) {
+            let what = "transcripts have no folder: set `transcripts: {directory: …}`";
+            reader.fault(&treatment.record.spot, what);
+        }
     }
 }
 

@@ -195,7 +195,7 @@ impl Session {
             tokio::spawn(typed.see_off());
         }
         self.finishing_until = None;
-        let OnRoute { facts, handle, meter, spans, record } = on_route;
+        let OnRoute { facts, handle, meter, spans, record, tape } = on_route;
         if resumption.cause() == resumption::Cause::Handoff
             && let Some(place) = self.handoff.take()
         {
@@ -219,6 +219,11 @@ impl Session {
         );
         if let Some(record) = record {
             record.sought(resumption.cause(), resumption.attempt, route, now);
+        }
+        match tape {
+            Some(tape) if route.policy.record => tape.mask(route.policy.redact),
+            Some(tape) => tape.cut(),
+            None => {}
         }
         let metrics = self.core.metrics.route(&route.name);
         meter.resumed(resumption.cause(), Arc::clone(&metrics));

@@ -234,6 +234,7 @@ impl Record {
         inner.end = Some(End {
             duration,
             commands: outcome.commands,
+            dead_air: outcome.dead_air,
             reason,
             blame,
             status: outcome.status.map(Status::as_str),

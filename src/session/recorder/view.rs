@@ -73,6 +73,9 @@ pub struct End {
     pub duration: Duration,
     /// Commands of the service that were written.
     pub commands: u32,
+    /// How long the caller of the answered channel heard nothing because no command had come.
+    #[serde(serialize_with = "seconds", rename = "dead_air_seconds")]
+    pub dead_air: Duration,
     /// As the metrics have it, as `hangup`.
     pub reason: &'static str,
     /// Who caused it.

@@ -31,11 +31,14 @@ fn dead_air_is_listed_up_to_now() {
     let registry = Registry::new();
     let handle = registry.register(entry(1));
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_065);
-    let listed = || registry.list_at(now, Callers::Hidden)[0].dead_air_seconds;
+    let listed = || {
+        let call = registry.list_at(now, Callers::Hidden).remove(0);
+        (call.dead_air_seconds, call.silent_since_seconds)
+    };
     handle.set_dead_air((Duration::from_millis(2_500), None));
-    assert_eq!(listed(), 2.5);
+    assert_eq!(listed(), (2.5, None));
     handle.set_dead_air((Duration::from_millis(2_500), Some(Duration::from_secs(60))));
-    assert_eq!(listed(), 7.5);
+    assert_eq!(listed(), (7.5, Some(60.0)));
 }
 
 #[test]

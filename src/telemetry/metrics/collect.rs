@@ -37,6 +37,7 @@ pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
     families.push(workers(metrics));
     families.extend(spans(metrics));
     families.extend(managers(metrics));
+    families.extend(transcripts(metrics));
     families.extend(config(metrics));
     families.extend(limits(metrics));
     families.extend(process::families());
@@ -360,6 +361,29 @@ fn managers(metrics: &Metrics) -> Vec<Family> {
             "From an action's way to Asterisk to its answer, the list included.",
             Kind::Histogram,
             actions,
+        ),
+    ]
+}
+
+/// Nothing in a process that writes none.
+fn transcripts(metrics: &Metrics) -> Vec<Family> {
+    let Some(counts) = metrics.transcripts.get() else { return Vec::new() };
+    let [written, queue_full, write_failed] = counts.values();
+    let dropped = [("queue_full", queue_full), ("write_failed", write_failed)];
+    let dropped =
+        dropped.map(|(reason, count)| number(vec![("reason", reason.to_owned())], count as f64));
+    vec![
+        family(
+            "agibridge_transcripts_written",
+            "Transcripts of calls that were written to their folder.",
+            Kind::Counter,
+            [number(vec![], written as f64)],
+        ),
+        family(
+            "agibridge_transcripts_dropped",
+            "Transcripts of calls that were lost, by the reason.",
+            Kind::Counter,
+            dropped,
         ),
     ]
 }

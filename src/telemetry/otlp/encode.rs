@@ -104,6 +104,11 @@ fn call(span: &Span, end: CallEnd, attributes: &mut Vec<KeyValue>) {
         text("network.peer.address", facts.peer.ip().to_string()),
         number("network.peer.port", facts.peer.port().into()),
     ]);
+    attributes.extend(
+        end.dead_air.map(|span| {
+            attribute("agibridge.call.dead_air", Value::DoubleValue(span.as_secs_f64()))
+        }),
+    );
     let caller = facts.caller_number.as_deref();
     attributes.extend(caller.map(|caller| text("agibridge.caller.number", caller)));
 }
