@@ -11,6 +11,7 @@
 //! | `outcome` | what a reply means, command by command |
 //! | `verbatim` | lines of a program that speaks AGI itself |
 //! | `effect` | what the caller notices of a command |
+//! | `policy` | which commands, and what in them, a service may use |
 //! | `exchange` | one command from its first line to its typed outcome |
 
 mod command;
@@ -18,6 +19,7 @@ mod effect;
 mod exchange;
 mod line;
 mod outcome;
+mod policy;
 mod prelude;
 mod reply;
 mod request;
@@ -28,6 +30,7 @@ pub use command::{COMMANDS, Words};
 pub use effect::{Effect, Said};
 pub use exchange::{Exchange, Step};
 pub use outcome::Finished;
+pub use policy::{CommandPolicy, Glob, List, NotAllowed};
 pub use prelude::{Prelude, PreludeError, PreludeReader};
 pub use reply::{Expect, Incoming, Mark, Overflow, Reader, Reply};
 pub use request::Request;

@@ -10,9 +10,9 @@ use crate::{
     api::{self, Permits},
     archive::Archive,
     config::{AgiConfig, ApiConfig, Config, ShutdownConfig},
-    listener::{self, Allow},
+    listener::{self, Allow, Networks},
     route::{Route, Service, Target, When},
-    session::{Core, Drain, Pending, Rules, Shared, recorder::Recorder, registry::Registry},
+    session::{Core, Drain, Rules, Shared, recorder::Recorder, registry::Registry},
     telemetry::{
         metrics::Metrics,
         otlp::{self, Exporter},
@@ -92,9 +92,9 @@ impl App {
             recorder: Recorder::new(config.recorder),
             archive,
             drain: Drain::default(),
-            pending: Pending::default(),
+            admission: Arc::default(),
         });
-        let allow: Allow = Arc::new(ArcSwap::from_pointee(config.agi.allow.clone()));
+        let allow: Allow = Arc::new(ArcSwap::from_pointee(networks(&config.agi)));
         let workers = Workers::new();
         count_workers(&metrics, &workers, &shared);
         for warning in &config.telemetry.warnings {
@@ -179,7 +179,7 @@ impl App {
         self.shared.recorder.set_limits(config.recorder);
         self.shared.archive.set(config.transcripts.clone());
         self.shared.rules.store(Arc::new(rules(config)));
-        self.allow.store(Arc::new(config.agi.allow.clone()));
+        self.allow.store(Arc::new(networks(&config.agi)));
         self.permits.store(Arc::new(config.api.workers.clone()));
         self.metrics.config_loaded(true, SystemTime::now());
         self.metrics.calls_max(config.agi.max_calls);
@@ -439,10 +439,17 @@ fn bridge_id() -> Arc<str> {
     host.unwrap_or("agi-bridge").into()
 }
 
+fn networks(agi: &AgiConfig) -> Networks {
+    Networks { allow: agi.allow.clone(), proxies: agi.proxy_protocol.clone() }
+}
+
 fn rules(config: &Config) -> Rules {
     Rules {
         routes: config.routes.clone(),
         max_calls: config.agi.max_calls,
+        max_calls_per_peer: config.agi.max_calls_per_peer,
+        calls_per_second: config.agi.calls_per_second,
+        calls_per_second_per_peer: config.agi.calls_per_second_per_peer,
         prelude_timeout: config.agi.prelude_timeout,
         limits: Limits { line_bytes_max: config.agi.line_bytes_max },
     }

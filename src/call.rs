@@ -124,10 +124,17 @@ pub enum Rung {
 pub struct Answered {
     /// As `GET DATA`; `RAW` for a line that is no command.
     pub command: &'static str,
-    /// 200, or what else Asterisk said; 0 for a line that never reached it.
+    /// 200, or what else Asterisk said; for a line that never reached it [`Self::HARMFUL`] or [`Self::NOT_ALLOWED`].
     pub code: u16,
     /// From the write to the reply; none for a line that was never written.
     pub elapsed: Option<Duration>,
+}
+
+impl Answered {
+    /// Asterisk would not have survived it, or not understood.
+    pub const HARMFUL: u16 = 0;
+    /// The route's policy refuses it.
+    pub const NOT_ALLOWED: u16 = 1;
 }
 
 /// Whose command is at Asterisk.

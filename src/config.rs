@@ -7,6 +7,7 @@ mod faults;
 mod file;
 mod load;
 mod many;
+mod pattern;
 mod read;
 mod reference;
 #[cfg(test)]
@@ -67,6 +68,14 @@ pub struct AgiConfig {
     pub allow: Vec<IpNet>,
     /// Calls at once; one more is turned away.
     pub max_calls: usize,
+    /// Calls of one peer at once.
+    pub max_calls_per_peer: Option<usize>,
+    /// New calls a second.
+    pub calls_per_second: Option<u32>,
+    /// New calls a second of one peer.
+    pub calls_per_second_per_peer: Option<u32>,
+    /// Balancers whose connections begin with a PROXY protocol header.
+    pub proxy_protocol: Vec<IpNet>,
     /// From accept to the empty line after the prelude.
     pub prelude_timeout: Duration,
     /// The longest session; no route has a longer one.

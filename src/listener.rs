@@ -1,5 +1,8 @@
 //! Accepts connections from Asterisk, on each core by itself, and turns away whoever may not connect.
 
+mod proxied;
+mod proxy;
+
 use crate::{
     session::{self, Core},
     telemetry::metrics::{Connection, Rejection},
@@ -23,8 +26,23 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// After a failed accept, as without file descriptors: long enough for one to be given back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Networks from which Asterisk may connect; replaced whole by a reload.
-pub type Allow = Arc<ArcSwap<Vec<IpNet>>>;
+/// Who may connect; replaced whole by a reload.
+pub type Allow = Arc<ArcSwap<Networks>>;
+
+/// Networks from which somebody may connect.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks {
+    /// Where Asterisk is.
+    pub allow: Vec<IpNet>,
+    /// Where balancers are: each connection from there begins with a header of the PROXY protocol.
+    pub proxies: Vec<IpNet>,
+}
+
+impl Networks {
+    fn admits(&self, peer: IpAddr) -> bool {
+        contains(&self.allow, peer)
+    }
+}
 
 /// Whether the address is free. The cores share it, and so would a second bridge, without a word and with half the calls.
 ///
@@ -73,13 +91,16 @@ pub async fn run(
             }
         };
         match accepted {
-            Ok((stream, peer)) if is_allowed(&allow.load(), peer.ip()) => {
-                tokio::spawn(session::serve(Arc::clone(&core), stream, peer));
-            }
-            Ok((_, peer)) => {
-                core.metrics.connection(Connection::NotAllowed);
-                core.metrics.rejected(Rejection::ProtocolError);
-                debug!(%peer, "a peer outside of agi.allow");
+            Ok((stream, peer)) => {
+                let networks = allow.load();
+                if contains(&networks.proxies, peer.ip()) {
+                    let (core, allow) = (Arc::clone(&core), Arc::clone(&allow));
+                    tokio::spawn(proxied::serve(core, allow, stream, peer));
+                } else if networks.admits(peer.ip()) {
+                    tokio::spawn(session::serve(Arc::clone(&core), stream, peer));
+                } else {
+                    turn_away(&core, peer);
+                }
             }
             Err(error) => {
                 warn!(%error, "a connection could not be accepted");
@@ -89,9 +110,15 @@ pub async fn run(
     }
 }
 
-fn is_allowed(allow: &[IpNet], peer: IpAddr) -> bool {
+fn turn_away(core: &Core, peer: SocketAddr) {
+    core.metrics.connection(Connection::NotAllowed);
+    core.metrics.rejected(Rejection::ProtocolError);
+    debug!(%peer, "a peer outside of agi.allow");
+}
+
+fn contains(networks: &[IpNet], peer: IpAddr) -> bool {
     let peer = peer.to_canonical();
-    allow.iter().any(|network| network.contains(&peer))
+    networks.iter().any(|network| network.contains(&peer))
 }
 
 #[cfg(test)]
@@ -101,9 +128,9 @@ mod tests {
     #[test]
     fn an_ipv4_peer_of_an_ipv6_socket_is_looked_up_as_ipv4() {
         let allow: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a network")];
-        assert!(is_allowed(&allow, "::ffff:10.1.2.3".parse().expect("an address")));
-        assert!(!is_allowed(&allow, "::ffff:11.1.2.3".parse().expect("an address")));
-        assert!(!is_allowed(&allow, "::1".parse().expect("an address")));
+        assert!(contains(&allow, "::ffff:10.1.2.3".parse().expect("an address")));
+        assert!(!contains(&allow, "::ffff:11.1.2.3".parse().expect("an address")));
+        assert!(!contains(&allow, "::1".parse().expect("an address")));
     }
 
     #[tokio::test]

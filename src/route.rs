@@ -7,7 +7,7 @@ mod table;
 pub use pattern::{Pattern, PatternError};
 pub use table::{Picked, Request, Table, TableError};
 
-use crate::{redact::Redact, secret::Secret};
+use crate::{agi::CommandPolicy, redact::Redact, secret::Secret};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// A rule that sends a call to a service.
@@ -176,6 +176,12 @@ pub struct Policy {
     pub redact: Redact,
     /// Whether a transcript of each call is kept.
     pub record: bool,
+    /// What services may have Asterisk do.
+    pub commands: Arc<CommandPolicy>,
+    /// Calls at once that came in by the route.
+    pub max_calls: Option<usize>,
+    /// New calls a second.
+    pub calls_per_second: Option<u32>,
 }
 
 impl Default for Policy {
@@ -198,6 +204,9 @@ impl Default for Policy {
             then: Then { announce: None, next: Next::Fail },
             redact: Redact::default(),
             record: false,
+            commands: Arc::default(),
+            max_calls: None,
+            calls_per_second: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `admission` | who is let in: how many, of whom, how fast |
 //! | `begin` | reads the prelude, picks the route, decides whether the call is taken |
 //! | `drive` | the one loop of a call; `drive/upstream`: the service's side of it |
 //! | `service` | the service's side of it: who is sought, who has it, what waits to be told |
@@ -13,6 +14,7 @@
 //! | `recorder` | the flight recorder: what happened in calls that live, and in the last that ended |
 //! | `registry` | the calls that live now |
 
+pub mod admission;
 mod begin;
 mod drive;
 mod facts;
@@ -24,14 +26,14 @@ mod socket;
 mod spans;
 mod started;
 
-pub use begin::serve;
+pub use begin::{enter, serve};
 pub use started::timestamp;
 
 use crate::{
     agi::Limits,
     archive::Archive,
     route::Table,
-    session::{recorder::Recorder, registry::Registry},
+    session::{admission::Admission, recorder::Recorder, registry::Registry},
     telemetry::{
         metrics::CoreMetrics,
         tracer::{self, Tracer},
@@ -42,7 +44,7 @@ use arc_swap::ArcSwap;
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -54,6 +56,12 @@ pub struct Rules {
     pub routes: Table,
     /// Calls at once, over all cores; one more is turned away.
     pub max_calls: usize,
+    /// Calls of one peer at once.
+    pub max_calls_per_peer: Option<usize>,
+    /// New calls a second.
+    pub calls_per_second: Option<u32>,
+    /// New calls a second of one peer.
+    pub calls_per_second_per_peer: Option<u32>,
     /// From accept to the end of the prelude.
     pub prelude_timeout: Duration,
     /// Of a line to Asterisk.
@@ -73,8 +81,8 @@ pub struct Shared {
     pub archive: Arc<Archive>,
     /// The drain: new calls are turned away, running ones are told its deadline.
     pub drain: Drain,
-    /// Connections without a call: preludes not read yet, and calls being turned away.
-    pub pending: Pending,
+    /// Who is let in.
+    pub admission: Arc<Admission>,
 }
 
 /// What a core needs for its calls.
@@ -113,31 +121,5 @@ impl Drain {
 
     fn deadline(&self) -> pbjson_types::Timestamp {
         self.deadline.get().cloned().unwrap_or_default()
-    }
-}
-
-/// Counts connections that are no call yet, or never will be, and bounds them.
-#[derive(Debug, Default)]
-pub struct Pending(AtomicUsize);
-
-/// Half-open connections cost little, but not nothing: beyond so many, new ones are closed at once.
-const PENDING_MAX: usize = 8192;
-
-impl Pending {
-    /// Room for one more; `None` when there is none.
-    pub fn enter(shared: &Arc<Shared>) -> Option<PendingGuard> {
-        let before = shared.pending.0.fetch_add(1, Ordering::Relaxed);
-        let guard = PendingGuard(Arc::clone(shared));
-        (before < PENDING_MAX).then_some(guard)
-    }
-}
-
-/// A connection that is counted as pending.
-#[derive(Debug)]
-pub struct PendingGuard(Arc<Shared>);
-
-impl Drop for PendingGuard {
-    fn drop(&mut self) {
-        self.0.pending.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

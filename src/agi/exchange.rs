@@ -2,9 +2,10 @@
 //! reply means stands in `outcome`.
 
 use super::{
-    command::{self, Encoded},
+    command::{self, Encoded, Words},
     effect::Effect,
     outcome::{self, Finished, Kind, Verdict},
+    policy::{CommandPolicy, NotAllowed},
     reply::{Expect, Incoming, Mark, Reply},
     words::{InvalidArgument, Limits},
 };
@@ -104,6 +105,20 @@ impl Exchange {
     /// Whether Asterisk takes it on a dead channel: 13 of 47; a raw one is known by its first words.
     pub fn dead_safe(&self) -> bool {
         self.dead_safe
+    }
+
+    /// Whether a service may send it.
+    pub fn judge(&self, policy: &CommandPolicy) -> Result<(), NotAllowed> {
+        let words = || Words::split(&self.line[..self.line.len() - 1]);
+        if self.name == "RAW" {
+            let words = words();
+            return policy.judge(words.command().unwrap_or("RAW"), &words);
+        }
+        policy.judge_name(self.name())?;
+        if CommandPolicy::looks_into(self.name) {
+            policy.judge_words(self.name, &words())?;
+        }
+        Ok(())
     }
 
     /// The whole first line with its LF.

@@ -4,9 +4,11 @@
 use super::{
     command::{Words, leading_number},
     line::Lines,
+    policy::CommandPolicy,
     words::{Limits, WORDS_MAX},
 };
 use bytes::Bytes;
+use std::{borrow::Cow, sync::Arc};
 
 /// Asterisk's own words where it has no usage text for a command.
 const USAGE: Bytes =
@@ -22,6 +24,7 @@ const UNREAD_BYTES_MAX: usize = 16 * 1024;
 pub struct VerbatimReader {
     lines: Lines,
     limits: Limits,
+    policy: Arc<CommandPolicy>,
     /// A line was longer than Asterisk takes: what is left of it is dropped, and then it is refused.
     overlong: bool,
     closed: bool,
@@ -42,7 +45,9 @@ pub enum Verbatim {
         /// The answer, with its LF.
         reply: Bytes,
         /// Why, in English.
-        why: &'static str,
+        why: Cow<'static, str>,
+        /// Whether Asterisk would have taken it, and the route's policy does not.
+        by_policy: bool,
     },
     /// `failure…`, which ends the session and has no answer. With its LF.
     Failure(Bytes),
@@ -50,8 +55,8 @@ pub enum Verbatim {
 
 impl VerbatimReader {
     /// Expects the first byte of a program.
-    pub fn new(limits: Limits) -> Self {
-        Self { lines: Lines::default(), limits, overlong: false, closed: false }
+    pub fn new(limits: Limits, policy: Arc<CommandPolicy>) -> Self {
+        Self { lines: Lines::default(), limits, policy, overlong: false, closed: false }
     }
 
     /// Takes bytes as they come. Ask [`Self::has_room`] before: the reader holds what it is given.
@@ -122,7 +127,14 @@ impl VerbatimReader {
                 "it asks for more than 1023 digits, which Asterisk does not survive",
             );
         }
-        Verbatim::Command { line, name: name.unwrap_or("RAW") }
+        let name = name.unwrap_or("RAW");
+        match self.policy.judge(name, &words) {
+            Ok(()) => Verbatim::Command { line, name },
+            Err(refused) => {
+                let why = refused.detail.into();
+                Verbatim::Refused { reply: UNKNOWN, why, by_policy: true }
+            }
+        }
     }
 
     /// Nothing of a line without end is kept beyond what Asterisk would take.
@@ -137,7 +149,7 @@ impl VerbatimReader {
 }
 
 fn refused(reply: Bytes, why: &'static str) -> Verbatim {
-    Verbatim::Refused { reply, why }
+    Verbatim::Refused { reply, why: Cow::Borrowed(why), by_policy: false }
 }
 
 #[cfg(test)]
@@ -146,7 +158,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn reader() -> VerbatimReader {
-        VerbatimReader::new(Limits::default())
+        VerbatimReader::new(Limits::default(), Arc::default())
     }
 
     fn all(reader: &mut VerbatimReader) -> Vec<Verbatim> {

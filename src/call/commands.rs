@@ -93,6 +93,9 @@ impl Call {
         };
         let exchange = Exchange::new(kind, &self.settings.limits, self.settings.random)
             .map_err(|refused| invalid(refused.detail))?;
+        exchange
+            .judge(&self.settings.policy.commands)
+            .map_err(|refused| error(Code::NotAllowed, refused.detail))?;
         let unanswered = self.queue.waiting() + usize::from(self.running_for_service());
         let allowed = self.settings.policy.max_queued_commands;
         if unanswered >= allowed as usize {

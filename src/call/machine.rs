@@ -19,7 +19,7 @@ use crate::{
     },
     route::{Next, Quiet},
 };
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// One call, from the end of its prelude to the close of its socket.
 #[derive(Debug)]
@@ -193,7 +193,10 @@ impl Call {
             | State::Closing { .. }
             | State::Ended(_) => return self.actions.push_back(Action::DropService),
         }
-        self.state = State::Relayed(Relay::new(self.settings.limits));
+        self.state = State::Relayed(Relay::new(
+            self.settings.limits,
+            Arc::clone(&self.settings.policy.commands),
+        ));
         self.service = Attached::Raw;
         // AGI has no grace: a program goes on for as long as it likes.
         self.grace_until = None;

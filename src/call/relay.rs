@@ -8,11 +8,13 @@ use super::{
     state::{Attached, Owner, State},
 };
 use crate::{
-    agi::{Exchange, Expect, Incoming, Limits, Reply, Said, Verbatim, VerbatimReader},
+    agi::{
+        CommandPolicy, Exchange, Expect, Incoming, Limits, Reply, Said, Verbatim, VerbatimReader,
+    },
     proto::hangup::Source,
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What the program said and was not passed on yet.
 #[derive(Debug)]
@@ -25,8 +27,8 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { lines: VerbatimReader::new(limits), closing: None, close_by: None }
+    pub(super) fn new(limits: Limits, policy: Arc<CommandPolicy>) -> Self {
+        Self { lines: VerbatimReader::new(limits, policy), closing: None, close_by: None }
     }
 }
 
@@ -63,9 +65,13 @@ impl Call {
                 self.written += 1;
                 self.write_line(Exchange::verbatim(line, name), Owner::Relay, now);
             }
-            Some(Verbatim::Refused { reply, why }) => {
+            Some(Verbatim::Refused { reply, why, by_policy }) => {
                 self.fault.get_or_insert_with(|| format!("a line was not passed on: {why}"));
-                let answered = Answered { command: "RAW", code: 0, elapsed: None };
+                let answered = Answered {
+                    command: "RAW",
+                    code: if by_policy { Answered::NOT_ALLOWED } else { Answered::HARMFUL },
+                    elapsed: None,
+                };
                 self.actions.push_back(Action::Relay { bytes: reply, answered: Some(answered) });
             }
             Some(Verbatim::Failure(line)) => {

@@ -2,12 +2,14 @@
 
 mod api;
 mod managers;
+mod policy;
 mod routes;
 mod telemetry;
 
 use super::{
     AdminConfig, AgiConfig, Config, LogConfig, LogFormat, LogLevel, ShutdownConfig,
     file::{self, File},
+    many::OneOrMany,
     read::{Field, Reader, Spot},
     value::{Listen, Network, Word},
 };
@@ -105,6 +107,16 @@ fn agi(field: &Field<file::Agi>, reader: &mut Reader) -> AgiConfig {
         max_calls: agi
             .and_then(|it| it.max_calls.value.as_ref())
             .map_or(10_000, |it| it.to_usize()),
+        max_calls_per_peer: agi
+            .and_then(|it| it.max_calls_per_peer.value.as_ref())
+            .map(|it| it.to_usize()),
+        calls_per_second: agi
+            .and_then(|it| it.calls_per_second.value.as_ref())
+            .map(|it| it.to_u32()),
+        calls_per_second_per_peer: agi
+            .and_then(|it| it.calls_per_second_per_peer.value.as_ref())
+            .map(|it| it.to_u32()),
+        proxy_protocol: agi.map_or_else(Vec::new, |it| networks(&it.proxy_protocol)),
         prelude_timeout: agi
             .and_then(|it| span(&it.prelude_timeout))
             .unwrap_or(Duration::from_secs(5)),
@@ -145,13 +157,12 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 fn allow(agi: &file::Agi) -> Vec<IpNet> {
-    let Some(listed) = &agi.allow.value else { return private() };
-    listed
-        .0
-        .iter()
-        .filter_map(|field| field.value.as_ref())
-        .map(|Network(network)| *network)
-        .collect()
+    if agi.allow.value.is_some() { networks(&agi.allow) } else { private() }
+}
+
+fn networks(field: &Field<OneOrMany<Network>>) -> Vec<IpNet> {
+    let listed = field.value.iter().flat_map(|listed| &listed.0);
+    listed.filter_map(|field| field.value.as_ref()).map(|Network(network)| *network).collect()
 }
 
 fn private() -> Vec<IpNet> {

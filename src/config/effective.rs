@@ -1,12 +1,14 @@
 //! The configuration in force, as YAML in the form of the file: every default filled in, secrets masked.
 
 use super::{AgiConfig, ApiConfig, Config, LogConfig, file::NextWord, units, value::Choice};
+use crate::agi::{CommandPolicy, Glob, List};
 use crate::ami::Server;
 use crate::api::{Credential, Groups, Permit};
 use crate::archive;
 use crate::redact::Redact;
 use crate::route::{Next, Policy, Quiet, Route, Service, Target, Then, Tls, When};
 use crate::telemetry::otlp;
+use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 use std::{path::PathBuf, time::Duration};
 
@@ -83,15 +85,24 @@ fn word<T: Choice + PartialEq>(meaning: T) -> Value {
 }
 
 fn agi(agi: &AgiConfig) -> Value {
-    json!({
-        "listen": agi.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "allow": agi.allow.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "max_calls": agi.max_calls,
-        "prelude_timeout": span(agi.prelude_timeout),
-        "max_call_duration": span(agi.max_call_duration),
-        "line_bytes_max": agi.line_bytes_max,
-        "cores": agi.cores,
-    })
+    let texts = |items: Vec<String>| Some(items.into());
+    let networks = |nets: &[IpNet]| texts(nets.iter().map(ToString::to_string).collect::<Vec<_>>());
+    sparse([
+        ("listen", texts(agi.listen.iter().map(ToString::to_string).collect())),
+        ("allow", networks(&agi.allow)),
+        ("max_calls", Some(agi.max_calls.into())),
+        ("max_calls_per_peer", agi.max_calls_per_peer.map(Value::from)),
+        ("calls_per_second", agi.calls_per_second.map(Value::from)),
+        ("calls_per_second_per_peer", agi.calls_per_second_per_peer.map(Value::from)),
+        (
+            "proxy_protocol",
+            Some(&agi.proxy_protocol).filter(|it| !it.is_empty()).and_then(|it| networks(it)),
+        ),
+        ("prelude_timeout", Some(span(agi.prelude_timeout))),
+        ("max_call_duration", Some(span(agi.max_call_duration))),
+        ("line_bytes_max", Some(agi.line_bytes_max.into())),
+        ("cores", Some(agi.cores.into())),
+    ])
 }
 
 fn api(api: &ApiConfig) -> Value {
@@ -218,7 +229,11 @@ fn tls(tls: &Tls) -> Value {
 }
 
 fn policy(policy: &Policy) -> Value {
-    json!({
+    let limits = sparse([
+        ("max_calls", policy.max_calls.map(Value::from)),
+        ("calls_per_second", policy.calls_per_second.map(Value::from)),
+    ]);
+    let mut treatment = json!({
         "connect_timeout": span(policy.connect_timeout),
         "retry_for": span(policy.retry_for),
         "quiet_limit": span(policy.quiet_limit),
@@ -240,7 +255,31 @@ fn policy(policy: &Policy) -> Value {
         "then": then(&policy.then),
         "redact": redact(policy.redact),
         "record": policy.record,
-    })
+        "policy": commands(&policy.commands),
+    });
+    if let (Value::Object(treatment), Value::Object(limits)) = (&mut treatment, limits) {
+        treatment.extend(limits);
+    }
+    treatment
+}
+
+/// Without what holds where nothing is said.
+fn commands(policy: &CommandPolicy) -> Value {
+    let side = |globs: fn(&List) -> &Vec<Glob>| {
+        let names = |list: &List| {
+            let names: Vec<Value> = globs(list).iter().map(|it| it.as_str().into()).collect();
+            (!names.is_empty()).then(|| names.into())
+        };
+        let side = sparse([
+            ("commands", names(&policy.commands)),
+            ("applications", names(&policy.applications)),
+            ("functions", names(&policy.functions)),
+            ("variables", names(&policy.variables)),
+            ("dial", names(&policy.dial)),
+        ]);
+        side.as_object().is_some_and(|side| !side.is_empty()).then_some(side)
+    };
+    sparse([("allow", side(|list| &list.allow)), ("deny", side(|list| &list.deny))])
 }
 
 fn redact(redact: Redact) -> Value {

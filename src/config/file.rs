@@ -5,6 +5,7 @@
 use super::read::{described, section_schema};
 use super::{
     many::{List, Names, OneOrMany},
+    pattern::{AgiCommand, Pattern},
     read::{Field, Fields, Read, Reader, Section, read_section, section},
     reference::{DirectoryPath, DnsName, FilePath, ManagerAddress, SecretText, WorkerGroup},
     service_url::ServiceUrl,
@@ -12,7 +13,7 @@ use super::{
     value::{Choice, Flag, Listen, Name, Network, Number, Size, Span, Text, Word},
     {LogFormat, LogLevel},
 };
-use crate::{route::Pattern, telemetry::otlp::Protocol};
+use crate::{route::Pattern as PathPattern, telemetry::otlp::Protocol};
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -59,6 +60,14 @@ section! {
         allow: OneOrMany<Network>;
         /// Calls at once; one more is turned away at once, so that the dialplan goes on. Default 10000.
         max_calls: Number<1, 1_000_000>;
+        /// Calls at once of one peer, which is an address of an Asterisk. Default: as many as `max_calls`.
+        max_calls_per_peer: Number<1, 1_000_000>;
+        /// New calls a second, as many of which may come at once. Default: no limit.
+        calls_per_second: Number<1, 1_000_000>;
+        /// New calls a second of one peer, as many of which may come at once. Default: no limit.
+        calls_per_second_per_peer: Number<1, 1_000_000>;
+        /// Networks of balancers: each connection from these must begin with a header of the PROXY protocol, version 2, which says who the peer is. Default: none.
+        proxy_protocol: OneOrMany<Network>;
         /// How long Asterisk may take to say what the call is. Default 5s.
         prelude_timeout: Span<100, MINUTE>;
         /// The longest session; no route has a longer one. Default 12h.
@@ -209,6 +218,38 @@ section! {
         redact: OneOrMany<Word<RedactWord>>;
         /// Whether a transcript of each call is written to the folder of `transcripts`. Default false.
         record: Flag;
+        /// What services may have Asterisk do. What `allow` names may be used; else what `deny` names may not; else all may but what reaches Asterisk's own machine. On a route it stands for the whole of the one in `defaults`.
+        policy: CommandPolicy;
+        /// Calls at once that came in by the route. Default: as many as `agi.max_calls`.
+        max_calls: Number<1, 1_000_000>;
+        /// New calls a second of the route, as many of which may come at once. Default: no limit.
+        calls_per_second: Number<1, 1_000_000>;
+    }
+}
+
+section! {
+    /// What services may have Asterisk do.
+    struct CommandPolicy {
+        /// What may be used, whatever else is said.
+        allow: PolicyNames;
+        /// What may not be used.
+        deny: PolicyNames;
+    }
+}
+
+section! {
+    /// Names, in any case, in which `*` stands for any text and `?` for one character.
+    struct PolicyNames {
+        /// AGI commands, such as `SET CONTEXT` or `"DATABASE *"`.
+        commands: OneOrMany<AgiCommand>;
+        /// Applications of EXEC, such as `Playback`.
+        applications: OneOrMany<Pattern>;
+        /// Dialplan functions, such as `SHELL`, without brackets.
+        functions: OneOrMany<Pattern>;
+        /// Channel variables.
+        variables: OneOrMany<Pattern>;
+        /// What Dial, RetryDial, Page, Originate and ChanIsAvail call, such as `"PJSIP/3???"`.
+        dial: OneOrMany<Pattern>;
     }
 }
 
@@ -429,12 +470,12 @@ impl Read for Quiet {
 
 /// The path of a route.
 #[derive(Debug)]
-pub(super) struct Path(pub(super) Pattern);
+pub(super) struct Path(pub(super) PathPattern);
 
 impl Read for Path {
     fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
         let given = super::read::text(node, path, "a path such as `/support/{queue}`", reader)?;
-        match Pattern::new(given) {
+        match PathPattern::new(given) {
             Ok(pattern) => Some(Self(pattern)),
             Err(error) => reader.unfit(node, path, format!("`{given}`: {error}")),
         }

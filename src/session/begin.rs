@@ -1,7 +1,8 @@
 //! The beginning of a call: from an accepted socket to a route and a running session, or to a polite refusal.
 
 use super::{
-    Core, Pending, Rules, Shared,
+    Core, Rules, Shared,
+    admission::{Admitted, Over, Pending},
     drive::{OnRoute, Parts, Session},
     facts::{Facts, Place},
     meter::Meter,
@@ -44,15 +45,21 @@ const REPLY_BYTES_MAX: usize = 512 * 1024;
 /// A call that is turned away is given this long, all in all.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Room for a connection of which nothing is known yet but its address; none, and it is told so.
+pub fn enter(core: &Core, stream: &TcpStream, peer: SocketAddr) -> Option<Pending> {
+    let pending = core.shared.admission.enter(peer.ip());
+    if pending.is_none() {
+        core.metrics.connection(Connection::OverLimit);
+        // As much as can be done for nothing: the dialplan goes on, and knows that something failed.
+        let _ = socket2::SockRef::from(stream).send(b"failure\n");
+    }
+    pending
+}
+
 /// Serves one connection from Asterisk, to its end.
 pub async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
     let accepted = (Instant::now(), SystemTime::now());
-    let Some(pending) = Pending::enter(&core.shared) else {
-        core.metrics.connection(Connection::OverLimit);
-        // As much as can be done for nothing: the dialplan goes on, and knows that something failed.
-        let _ = socket2::SockRef::from(&stream).send(b"failure\n");
-        return;
-    };
+    let Some(pending) = enter(&core, &stream, peer) else { return };
     let rules = core.shared.rules.load_full();
     let mut socket = Socket::new(stream);
     let read = timeout_at(accepted.0 + rules.prelude_timeout, read_prelude(&mut socket)).await;
@@ -60,7 +67,7 @@ pub async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
         Ok(read) => read,
         Err(fault) => {
             core.metrics.connection(fault.connection());
-            if matches!(fault, NoCall::Invalid(_)) {
+            if matches!(fault, NoCall::ProxyHeader | NoCall::Invalid(_)) {
                 core.metrics.rejected(Rejection::ProtocolError);
             }
             debug!(%peer, %fault, "a connection that is no call");
@@ -70,13 +77,13 @@ pub async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
     core.metrics.connection(Connection::Accepted);
     let (request, channel) = (prelude.request(), prelude.channel());
     let arrival = Arrival { prelude, request, channel, rest: rest.to_vec(), peer, accepted };
-    match choose(&core.shared, &rules, &arrival) {
+    match choose(&core.shared, &rules, &arrival, &pending) {
         Ok(chosen) => {
             drop(pending);
             Box::pin(drive(core, socket, arrival, rules, chosen)).await;
         }
-        Err((status, detail)) => {
-            core.metrics.rejected(rejection(status));
+        Err(Refusal { status, rejection, detail }) => {
+            core.metrics.rejected(rejection);
             let spans = arrival.spans(&core, Uuid::now_v7(), &arrival.trace(&core), None);
             turn_away(&core, socket, &arrival, &rules, (status, &detail), spans).await;
             drop(pending);
@@ -147,8 +154,25 @@ enum NoCall {
     Cut,
     #[error("its prelude did not come in time")]
     Timeout,
+    #[error("it begins with a PROXY protocol header, and its address is not in agi.proxy_protocol")]
+    ProxyHeader,
     #[error(transparent)]
-    Invalid(#[from] PreludeError),
+    Invalid(PreludeError),
+}
+
+impl From<PreludeError> for NoCall {
+    fn from(error: PreludeError) -> Self {
+        match error {
+            PreludeError::NotAgi { start }
+                if start.starts_with("PROXY ") || start.starts_with("\r\n\r\n\0\r\nQUIT") =>
+            {
+                Self::ProxyHeader
+            }
+            error @ (PreludeError::NotAgi { .. } | PreludeError::TooLong { .. }) => {
+                Self::Invalid(error)
+            }
+        }
+    }
 }
 
 impl NoCall {
@@ -157,7 +181,7 @@ impl NoCall {
             Self::Probe => Connection::Probe,
             Self::Cut => Connection::Broken,
             Self::Timeout => Connection::PreludeTimeout,
-            Self::Invalid(_) => Connection::PreludeInvalid,
+            Self::ProxyHeader | Self::Invalid(_) => Connection::PreludeInvalid,
         }
     }
 }
@@ -178,18 +202,38 @@ async fn read_prelude(socket: &mut Socket) -> Result<(Prelude, bytes::BytesMut),
     }
 }
 
-type Chosen = (Arc<Route>, Vec<(String, String)>);
+/// The route of a call, its parameters, and the call's place among the others.
+type Chosen = (Arc<Route>, Vec<(String, String)>, Admitted);
+
+/// Why a call is turned away.
+struct Refusal {
+    status: Status,
+    rejection: Rejection,
+    detail: String,
+}
+
+impl From<Over> for Refusal {
+    fn from(Over { rejection, detail }: Over) -> Self {
+        Self { status: Status::Limit, rejection, detail }
+    }
+}
 
 /// The route of a call, or why it is turned away.
-fn choose(shared: &Shared, rules: &Rules, arrival: &Arrival) -> Result<Chosen, (Status, String)> {
+fn choose(
+    shared: &Shared,
+    rules: &Rules,
+    arrival: &Arrival,
+    pending: &Pending,
+) -> Result<Chosen, Refusal> {
+    let refuse = |status, rejection, detail: String| Err(Refusal { status, rejection, detail });
     if shared.drain.begun() {
-        return Err((Status::Draining, "the bridge is shutting down".to_owned()));
+        let detail = "the bridge is shutting down".to_owned();
+        return refuse(Status::Draining, Rejection::Draining, detail);
     }
     if shared.registry.active() >= rules.max_calls {
-        return Err((
-            Status::Limit,
-            format!("{} calls are running, as many as agi.max_calls allows", rules.max_calls),
-        ));
+        let detail =
+            format!("{} calls are running, as many as agi.max_calls allows", rules.max_calls);
+        return refuse(Status::Limit, Rejection::Limit, detail);
     }
     let channel = &arrival.channel;
     let request = route::Request {
@@ -200,10 +244,12 @@ fn choose(shared: &Shared, rules: &Rules, arrival: &Arrival) -> Result<Chosen, (
         dialed_number: &channel.dialed_number,
         account_code: &channel.account_code,
     };
-    match rules.routes.pick(&request) {
-        Some(picked) => Ok((picked.route, picked.parameters)),
-        None => Err((Status::NoRoute, format!("no route for {}", arrival.request.path))),
-    }
+    let Some(picked) = rules.routes.pick(&request) else {
+        let detail = format!("no route for {}", arrival.request.path);
+        return refuse(Status::NoRoute, Rejection::NoRoute, detail);
+    };
+    let admitted = shared.admission.admit(pending, rules, &picked.route)?;
+    Ok((picked.route, picked.parameters, admitted))
 }
 
 async fn drive(
@@ -211,7 +257,7 @@ async fn drive(
     socket: Socket,
     arrival: Arrival,
     rules: Arc<Rules>,
-    (route, parameters): Chosen,
+    (route, parameters, _admitted): Chosen,
 ) {
     let call_id = Uuid::now_v7();
     let trace = arrival.trace(&core);
@@ -395,18 +441,6 @@ fn settings(policy: Policy, rules: &Rules) -> Settings {
     Settings { policy, limits: rules.limits, reply_bytes_max: REPLY_BYTES_MAX, random }
 }
 
-fn rejection(status: Status) -> Rejection {
-    match status {
-        Status::NoRoute => Rejection::NoRoute,
-        Status::Limit => Rejection::Limit,
-        Status::Draining => Rejection::Draining,
-        Status::Unavailable | Status::Lost | Status::Failed | Status::Operator => {
-            Rejection::Unavailable
-        }
-        Status::ProtocolError => Rejection::ProtocolError,
-    }
-}
-
 /// The policy of a call that has no route.
 fn refusing() -> Policy {
     Policy {
@@ -426,5 +460,8 @@ fn refusing() -> Policy {
         then: Then { announce: None, next: route::Next::Fail },
         redact: Redact::default(),
         record: false,
+        commands: Arc::default(),
+        max_calls: None,
+        calls_per_second: None,
     }
 }

@@ -182,6 +182,7 @@ impl Spans {
         }
         let (outcome, is_fault) = match answered.code {
             0 => ("invalid_argument", true),
+            Answered::NOT_ALLOWED => ("not_allowed", true),
             200 => ("raw", false),
             510 => ("unknown_command", true),
             511 => ("hung_up", false),

@@ -10,6 +10,7 @@ mod ladder;
 mod loss;
 mod manager;
 mod node;
+mod policy;
 mod python;
 mod runner;
 mod scenarios;
@@ -56,6 +57,7 @@ async fn run() -> ExitCode {
     clients::prepare(&mut dialplan);
     fastagi::prepare(&mut dialplan);
     scripts::prepare(&mut dialplan);
+    policy::prepare(&mut dialplan);
     ladder::prepare(&mut dialplan);
     loss::prepare(&mut dialplan);
     let scenarios = scenarios::load();
@@ -74,6 +76,7 @@ async fn run() -> ExitCode {
     clients::add(&mut runner, &asterisk);
     fastagi::add(&mut runner, &asterisk);
     scripts::add(&mut runner, &asterisk);
+    policy::add(&mut runner, &asterisk);
     ladder::add(&mut runner, &asterisk);
     loss::add(&mut runner, &asterisk);
     manager::add(&mut runner, &asterisk);

@@ -98,6 +98,15 @@ fn policy(written: &Treatment, base: &Policy, longest: Duration, reader: &mut Re
         then: then.unwrap_or_else(|| base.then.clone()),
         redact: redact(&written.redact, reader).unwrap_or(base.redact),
         record: written.record.value.as_ref().map_or(base.record, |flag| flag.0),
+        commands: super::policy::commands(&written.policy, reader)
+            .map_or_else(|| Arc::clone(&base.commands), Arc::new),
+        max_calls: written.max_calls.value.as_ref().map(|it| it.to_usize()).or(base.max_calls),
+        calls_per_second: written
+            .calls_per_second
+            .value
+            .as_ref()
+            .map(|it| it.to_u32())
+            .or(base.calls_per_second),
     }
 }
 

@@ -46,6 +46,8 @@ label! {
         PreludeTimeout = "prelude_timeout",
         /// What came is no prelude, or too long.
         PreludeInvalid = "prelude_invalid",
+        /// A balancer said nothing, or nonsense, of whose it is.
+        ProxyHeaderInvalid = "proxy_header_invalid",
         /// More calls than the bridge may hold.
         OverLimit = "over_limit",
         /// It broke before it was a call.
@@ -74,6 +76,16 @@ label! {
         NoRoute = "no_route",
         /// More calls than the bridge may hold.
         Limit = "limit",
+        /// More calls than one peer may have.
+        PeerLimit = "peer_limit",
+        /// More calls than the route may have.
+        RouteLimit = "route_limit",
+        /// Calls come faster than the bridge takes them.
+        RateLimit = "rate_limit",
+        /// Calls of one peer come faster than they are taken.
+        PeerRateLimit = "peer_rate_limit",
+        /// Calls come faster than the route takes them.
+        RouteRateLimit = "route_rate_limit",
         /// The bridge is shutting down.
         Draining = "draining",
         /// No service of the route could be reached.
@@ -299,7 +311,9 @@ impl OutcomeLabel {
     /// The label of a reply that was passed on unread, by its code; 0: the line was not passed on.
     pub const fn of_code(code: u16) -> Self {
         match code {
+            // Never written: harmful, or against the route's policy.
             0 => Self::error(ErrorCode::InvalidArgument),
+            1 => Self::error(ErrorCode::NotAllowed),
             200 => Self(ERRORS as u8 + RAW),
             510 => Self::error(ErrorCode::UnknownCommand),
             511 => Self::error(ErrorCode::HungUp),
