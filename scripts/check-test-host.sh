@@ -7,7 +7,7 @@ export PATH=$PATH:/usr/sbin:/sbin
 missing=()
 [[ $(uname -s) == Linux && -e /etc/debian_version ]] || missing+=("Debian, or a system made of it")
 [[ $(id -u) == 0 ]] || missing+=("root, to make a Debian tree and run Asterisk in it")
-for tool in apt-get cargo chromium dpkg npm haproxy perl mvn prometheus promtool setpriv sysctl; do
+for tool in apt-get cargo chromium dpkg haproxy npm perl mvn prometheus promtool setpriv sysctl; do
     command -v "$tool" >/dev/null || missing+=("the program $tool")
 done
 

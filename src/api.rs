@@ -24,9 +24,9 @@ mod websocket;
 
 pub use permission::{Credential, Groups, Permit};
 
-use crate::upstream::Workers;
+use crate::upstream::{Pings, Workers};
 use arc_swap::ArcSwap;
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
 /// How workers see who the bridge is, and how it checks who they are. The files are read for each connection anew.
@@ -64,11 +64,26 @@ pub struct Parts {
     pub workers: Arc<Workers>,
     /// Which bridge this is, as its pod's name.
     pub bridge_id: Arc<str>,
+    /// How often a worker is asked whether it is there, and a proxy on the way shown that its stream is in use.
+    pub heartbeat: Duration,
     /// Once true, no worker is held any more; the calls that they have go on.
     pub draining: watch::Receiver<bool>,
 }
 
+/// Half of what the most impatient proxies allow, and a bit.
+pub const HEARTBEAT: Duration = Duration::from_secs(20);
+/// A worker is gone when it does not answer a ping for so long.
+const PONG_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Parts {
+    /// For the WebSockets of workers.
+    fn pings(&self) -> Pings {
+        Pings { interval: self.heartbeat, timeout: PONG_TIMEOUT }
+    }
+}
+
 /// Serves workers until `stop` is done. Streams that are open then are cut off.
 pub async fn serve(listener: TcpListener, parts: Parts, stop: impl Future<Output = ()>) {
-    server::run(listener, parts, server::Limits::default(), stop).await;
+    let limits = server::Limits { ping: parts.heartbeat, ..server::Limits::default() };
+    server::run(listener, parts, limits, stop).await;
 }

@@ -37,6 +37,8 @@ use tracing::{info, warn};
 
 /// Once the drain deadline is over, calls have this long to be ended politely.
 const END_TIMEOUT: Duration = Duration::from_secs(15);
+/// For calls that are cut off to leave their last line in the log.
+const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a drain tells how many calls are left.
 const DRAIN_REPORT: Duration = Duration::from_secs(10);
 /// For the API port to let go of its connections.
@@ -59,6 +61,8 @@ pub struct App {
     open: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     /// Their threads, and that of the links.
+    /// True once a core has ended that was to go on.
+    faulted: watch::Sender<bool>,
     cores: Vec<JoinHandle<()>>,
     shutdown: ShutdownConfig,
 }
@@ -109,6 +113,7 @@ impl App {
         let tracer = exporter.as_ref().map(|it| it.tracing().core(config.agi.cores));
         let (links, manager) = start_links(&metrics, tracer, stop.subscribe())?;
         links.update(&config.managers);
+        let (faulted, _) = watch::channel(false);
         let mut app = Self {
             agi: Vec::new(),
             api: None,
@@ -123,6 +128,7 @@ impl App {
             links,
             open,
             stop,
+            faulted,
             cores: vec![manager],
             shutdown: config.shutdown.clone(),
         };
@@ -191,6 +197,12 @@ impl App {
         self.metrics.config_loaded(false, SystemTime::now());
     }
 
+    /// Returns once a core has ended by a fault: its calls are lost, and it takes no more.
+    pub async fn faulted(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.faulted.subscribe().wait_for(|faulted| *faulted).await;
+    }
+
     /// Takes no more calls, lets the running ones end, and stops. Each message on `hurry` makes it stop sooner: the
     /// first ends all calls now.
     pub async fn drain(self, mut hurry: mpsc::Receiver<()>) {
@@ -224,11 +236,14 @@ impl App {
             warn!(calls = registry.active(), hurried, "ending the calls that are left");
             registry.end_all();
             let waited = timeout(END_TIMEOUT, registry.wait_until_empty());
-            tokio::select! {
-                done = waited => if done.is_err() {
-                    warn!(calls = registry.active(), "calls are cut off");
-                },
-                Some(()) = hurry.recv() => warn!(calls = registry.active(), "calls are cut off"),
+            let all_ended = tokio::select! {
+                done = waited => done.is_ok(),
+                Some(()) = hurry.recv() => false,
+            };
+            if !all_ended {
+                warn!(calls = registry.active(), "calls are cut off");
+                registry.cut_all();
+                let _ = timeout(CUT_TIMEOUT, registry.wait_until_empty()).await;
             }
         }
         self.links.stop();
@@ -272,6 +287,7 @@ impl App {
             permits: Arc::clone(&self.permits),
             workers: Arc::clone(&self.workers),
             bridge_id: bridge_id(),
+            heartbeat: config.heartbeat,
             draining: drain,
         };
         let task = tokio::spawn(api::serve(listener, parts, async {
@@ -321,11 +337,9 @@ impl App {
         });
         let (allow, open, stop) =
             (Arc::clone(&self.allow), self.open.subscribe(), self.stop.subscribe());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = std::thread::Builder::new()
-            .name(format!("core-{number}"))
-            .spawn(move || runtime.block_on(run_core(core, listeners, allow, open, stop)))?;
-        self.cores.push(thread);
+        let duty = Duty { stop: stop.clone(), faulted: self.faulted.clone() };
+        let running = move || run_core(core, listeners, allow, open, stop);
+        self.cores.push(spawn_core(number, duty, running)?);
         Ok(())
     }
 }
@@ -346,6 +360,34 @@ fn start_links(
     };
     let thread = std::thread::Builder::new().name("manager".into()).spawn(run)?;
     Ok((links, thread))
+}
+
+/// Held by a core for as long as it runs: that it ends too early is noticed however it ends.
+struct Duty {
+    stop: watch::Receiver<bool>,
+    faulted: watch::Sender<bool>,
+}
+
+impl Drop for Duty {
+    fn drop(&mut self) {
+        if !*self.stop.borrow() {
+            self.faulted.send_replace(true);
+        }
+    }
+}
+
+fn spawn_core<F: Future<Output = ()>>(
+    number: usize,
+    duty: Duty,
+    run: impl FnOnce() -> F + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(format!("core-{number}")).spawn(move || {
+        // Dropped last, when the core's calls are gone with its runtime.
+        let _duty = duty;
+        let runtime = runtime;
+        runtime.block_on(run());
+    })
 }
 
 async fn run_core(
@@ -452,5 +494,29 @@ fn rules(config: &Config) -> Rules {
         calls_per_second_per_peer: config.agi.calls_per_second_per_peer,
         prelude_timeout: config.agi.prelude_timeout,
         limits: Limits { line_bytes_max: config.agi.line_bytes_max },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_core_that_ends_too_early_is_noticed_however_it_ends() {
+        let (stop, stopped) = watch::channel(false);
+        let (faulted, mut noticed) = watch::channel(false);
+        let duty = || Duty { stop: stopped.clone(), faulted: faulted.clone() };
+        let broken = spawn_core(0, duty(), || async { panic!("a fault that a test wants") });
+        noticed.wait_for(|faulted| *faulted).await.expect("the sender lives");
+        assert!(broken.expect("a thread").join().is_err());
+
+        faulted.send_replace(false);
+        spawn_core(1, duty(), || async {}).expect("a thread").join().expect("no panic");
+        assert!(*faulted.borrow());
+
+        faulted.send_replace(false);
+        stop.send_replace(true);
+        spawn_core(2, duty(), || async {}).expect("a thread").join().expect("no panic");
+        assert!(!*faulted.borrow(), "it was told to stop");
     }
 }

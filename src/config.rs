@@ -24,7 +24,7 @@ pub use watch::{Reloader, Stopped, Watch, watch};
 
 use crate::{
     ami::Server,
-    api::{Permit, Tls},
+    api::{self, Permit, Tls},
     archive,
     route::Table,
     secret::Secret,
@@ -96,14 +96,22 @@ pub struct AdminConfig {
 }
 
 /// Where workers dial in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiConfig {
     /// None: nobody can dial in. Needs a restart.
     pub listen: Option<SocketAddr>,
     /// None: plain text. Needs a restart.
     pub tls: Option<Tls>,
+    /// How often workers are asked whether they are there. Needs a restart.
+    pub heartbeat: Duration,
     /// Who may register for which group; empty: nobody.
     pub workers: Vec<Permit>,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self { listen: None, tls: None, heartbeat: api::HEARTBEAT, workers: Vec::new() }
+    }
 }
 
 /// How the bridge stops.

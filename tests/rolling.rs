@@ -1,8 +1,9 @@
-//! Three instances of a service under two hundred calls, restarted one after another: no call notices. What is judged
+//! Instances of a service under three hundred calls, restarted one after another, or three at a time: no call notices. What is judged
 //! is what Asterisk sees, a simulated one for each call: every line once, in order, and nothing else.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+use futures_util::future::join_all;
 use kit::{
     bridge::Bridge,
     seat::{Instance, Kind, Seat},
@@ -17,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-const CALLS: usize = 200;
+const CALLS: usize = 300;
 const INSTANCES: usize = 3;
 /// Commands of a call between two restarts.
 const STRIDE: usize = 4;
@@ -75,24 +76,48 @@ async fn calls_outlive_workers_that_drain_in_turn() {
     restart_in_turn(Kind::Worker, End::Drained).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_outlive_grpc_services_that_drain_three_at_a_time() {
+    restart_three_at_a_time(Kind::Grpc).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_outlive_websocket_services_that_drain_three_at_a_time() {
+    restart_three_at_a_time(Kind::WebSocket).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_outlive_workers_that_drain_three_at_a_time() {
+    restart_three_at_a_time(Kind::Worker).await;
+}
+
 /// The only instance: while it is away every call finds nobody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_calls_wait_for_the_only_grpc_service() {
+async fn three_hundred_calls_wait_for_the_only_grpc_service() {
     restart_the_only_one(Kind::Grpc).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_calls_wait_for_the_only_websocket_service() {
+async fn three_hundred_calls_wait_for_the_only_websocket_service() {
     restart_the_only_one(Kind::WebSocket).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_calls_wait_for_the_only_worker() {
+async fn three_hundred_calls_wait_for_the_only_worker() {
     restart_the_only_one(Kind::Worker).await;
 }
 
 async fn restart_in_turn(kind: Kind, end: End) {
-    run(kind, INSTANCES, move |seat, instance, api| {
+    run(kind, (INSTANCES, 1), replace(end)).await;
+}
+
+/// Of twice as many, so that as many others are there to take the calls.
+async fn restart_three_at_a_time(kind: Kind) {
+    run(kind, (2 * INSTANCES, INSTANCES), replace(End::Drained)).await;
+}
+
+fn replace(end: End) -> impl for<'a> Fn(&'a Seat, Instance, Option<SocketAddr>) -> Restarted<'a> {
+    move |seat, instance, api| {
         Box::pin(async move {
             match end {
                 End::Killed => seat.kill(instance),
@@ -100,12 +125,11 @@ async fn restart_in_turn(kind: Kind, end: End) {
             }
             seat.start(api).await
         })
-    })
-    .await;
+    }
 }
 
 async fn restart_the_only_one(kind: Kind) {
-    run(kind, 1, |seat, instance, api| {
+    run(kind, (1, 1), |seat, instance, api| {
         Box::pin(async move {
             seat.kill(instance);
             // Nobody is there for so long.
@@ -118,10 +142,10 @@ async fn restart_the_only_one(kind: Kind) {
 
 type Restarted<'a> = std::pin::Pin<Box<dyn Future<Output = Instance> + 'a>>;
 
-/// Makes the calls, and restarts one instance after another, each when half of the calls stand before the next gate.
+/// Makes the calls, and restarts instances, so many at once, each time when half of the calls stand before the next gate.
 async fn run(
     kind: Kind,
-    instances: usize,
+    (instances, at_once): (usize, usize),
     restart: impl for<'a> Fn(&'a Seat, Instance, Option<SocketAddr>) -> Restarted<'a>,
 ) {
     let program = Path::new(env!("CARGO_BIN_EXE_agi-bridge"));
@@ -152,12 +176,18 @@ async fn run(
     let mut taken = gates.taken.subscribe();
     let all = timeout(PATIENCE, taken.wait_for(|taken| *taken == CALLS)).await;
     all.expect("all calls are taken").unwrap();
-    for turn in 0..instances {
+    for turn in 0..instances / at_once {
         let mut arrived = gates.arrived.subscribe();
         let half = arrived.wait_for(|arrived| arrived[turn] >= CALLS / 2);
         timeout(PATIENCE, half).await.expect("calls come to the gate").unwrap();
-        let instance = running[turn].take().unwrap();
-        running[turn] = Some(restart(&seats[turn], instance, bridge.api()).await);
+        let these = turn * at_once..(turn + 1) * at_once;
+        let restarts = these
+            .clone()
+            .map(|place| restart(&seats[place], running[place].take().unwrap(), bridge.api()));
+        let restarts: Vec<_> = restarts.collect();
+        for (place, instance) in these.zip(join_all(restarts).await) {
+            running[place] = Some(instance);
+        }
         gates.restarted.send_replace(turn + 1);
     }
     gates.restarted.send_replace(INSTANCES);

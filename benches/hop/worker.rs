@@ -82,7 +82,7 @@ fn taken(offer: WorkerOffer) -> anyhow::Result<Option<String>> {
             host::say("ready")?;
             None
         }
-        Some(Offer::Withdrawn(_)) | None => None,
+        Some(Offer::Withdrawn(_) | Offer::Heartbeat(_)) | None => None,
     })
 }
 

@@ -131,8 +131,13 @@ func (m *machine) handle(event *pb.CallEvent) bool {
 		m.drain = it.Draining
 	case *pb.CallEvent_Ended:
 		m.end(it.Ended)
+	case *pb.CallEvent_Heartbeat:
+		// Where anything waits to be sent, proxies on the way see traffic enough.
+		if len(m.outbox) == 0 {
+			m.post(&pb.CallControl{Control: &pb.CallControl_Heartbeat{Heartbeat: it.Heartbeat}})
+		}
 	default:
-		// A heartbeat, or an event of a newer contract.
+		// An event of a newer contract.
 	}
 	return false
 }

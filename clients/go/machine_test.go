@@ -123,6 +123,16 @@ func TestAHeartbeatBeforeStartedAndASecondStartedAreIgnored(t *testing.T) {
 	}
 }
 
+func TestAHeartbeatIsAnsweredByOne(t *testing.T) {
+	m := begun(t, &pb.CallStarted{})
+	m.handle(&pb.CallEvent{Event: &pb.CallEvent_Heartbeat{Heartbeat: &pb.Heartbeat{}}})
+	m.handle(&pb.CallEvent{Event: &pb.CallEvent_Heartbeat{Heartbeat: &pb.Heartbeat{}}})
+	controls, how := m.take()
+	if len(controls) != 1 || controls[0].GetHeartbeat() == nil || how != nil {
+		t.Error("one is enough where it waits:", controls, how)
+	}
+}
+
 func TestAnUnexpectedEndFailsWhatIsWaitedForAndWhatComesLater(t *testing.T) {
 	m := begun(t, &pb.CallStarted{})
 	p := offered(t, m)

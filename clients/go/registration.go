@@ -186,6 +186,8 @@ func (w *worker) register(ctx context.Context, l *link) (registered bool, err er
 			}
 		case *pb.WorkerOffer_Call:
 			r.offered(it.Call)
+		case *pb.WorkerOffer_Heartbeat:
+			r.report(&pb.WorkerReport{Report: &pb.WorkerReport_Heartbeat{Heartbeat: it.Heartbeat}})
 		default:
 			// A withdrawn offer is found out by taking it; others are of a newer contract.
 		}

@@ -2,12 +2,18 @@
 
 use super::{Parts, permission::Shown};
 use crate::{
-    proto::{Registered, WorkerHello, WorkerOffer, WorkerReport, worker_report::Report},
+    proto::{
+        Heartbeat, Registered, WorkerHello, WorkerOffer, WorkerReport, worker_offer::Offer,
+        worker_report::Report,
+    },
     upstream::RegisterError,
 };
 use futures_util::{Stream, StreamExt as _};
 use std::{fmt::Display, time::Duration};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, timeout},
+};
 use tonic::{Code, Status};
 use tracing::{debug, info};
 
@@ -34,10 +40,13 @@ pub(super) async fn attend(
     };
     let identity = shown.may_serve(&parts.permits.load(), &hello.groups)?;
     let registered = Registered { bridge_id: parts.bridge_id.to_string() };
+    let mut beat = interval(parts.heartbeat);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat.tick().await;
     let (worker, groups, peer) = (hello.worker_id.clone(), hello.groups.clone(), shown.address());
     let mut registration = parts
         .workers
-        .register(hello, identity, registered, offers)
+        .register(hello, identity, registered, offers.clone())
         .map_err(|error| refused(&error))?;
     info!(worker, groups = groups.join(","), %peer, "a worker registered");
     let mut presence =
@@ -51,10 +60,13 @@ pub(super) async fn attend(
                     Some(Report::Hello(_)) => break Err(Status::invalid_argument("hello: it came already")),
                     Some(Report::Status(status)) => registration.status(&status),
                     Some(Report::Declined(declined)) => registration.declined(&declined),
+                    Some(Report::Heartbeat(_)) => {}
                     // Of a later version of the contract.
                     None => debug!(worker, "a report that is not known"),
                 },
             },
+            // Where there is no room, there is traffic enough.
+            _ = beat.tick() => drop(offers.try_send(heartbeat())),
             () = registration.replaced() => {
                 break Err(Status::aborted("a newer registration of this worker took the place of this one"));
             }
@@ -81,10 +93,14 @@ impl<P: Display> Drop for Presence<'_, P> {
     }
 }
 
+fn heartbeat() -> WorkerOffer {
+    WorkerOffer { offer: Some(Offer::Heartbeat(Heartbeat {})) }
+}
+
 fn first_hello(report: WorkerReport) -> Result<WorkerHello, Status> {
     match report.report {
         Some(Report::Hello(hello)) => Ok(hello),
-        Some(Report::Status(_) | Report::Declined(_)) | None => {
+        Some(Report::Status(_) | Report::Declined(_) | Report::Heartbeat(_)) | None => {
             Err(Status::invalid_argument("hello: it must be the first report"))
         }
     }

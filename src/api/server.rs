@@ -55,8 +55,8 @@ impl Default for Limits {
             connections: 20_000,
             head: Duration::from_secs(10),
             idle: Duration::from_secs(30),
-            ping: Duration::from_secs(20),
-            pong: Duration::from_secs(10),
+            ping: super::HEARTBEAT,
+            pong: super::PONG_TIMEOUT,
         }
     }
 }

@@ -6,7 +6,7 @@ mod registration;
 mod security;
 mod websocket;
 
-use super::{Credential, Groups, Parts, Permit, Permits, Tls, server};
+use super::{Credential, Groups, HEARTBEAT, Parts, Permit, Permits, Tls, server};
 use crate::{
     proto::{
         CallControl, CallEvent, CallOffer, CallStarted, Heartbeat, WorkerHello, WorkerOffer,
@@ -72,6 +72,7 @@ impl Bridge {
             permits: Arc::clone(&permits),
             workers: Arc::clone(&workers),
             bridge_id: "bridge-0".into(),
+            heartbeat: HEARTBEAT,
             draining: drain,
         };
         let serving = server::run(listener, parts, limits, std::future::pending());
@@ -175,7 +176,7 @@ impl Worker {
         loop {
             match self.offers.message().await.unwrap().unwrap().offer.unwrap() {
                 Offer::Call(call) => return call,
-                Offer::Withdrawn(_) => {}
+                Offer::Withdrawn(_) | Offer::Heartbeat(_) => {}
                 Offer::Registered(_) => panic!("registered twice"),
             }
         }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     proto::{WorkerOffer, WorkerReport},
-    upstream::{Format, Messages, Take, WORKER_PINGS},
+    upstream::{Format, Messages, Take},
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
@@ -61,7 +61,8 @@ pub(super) fn worker(parts: &Parts, shown: Shown, request: Request<Incoming>) ->
     let parts = parts.clone();
     tokio::spawn(async move {
         if let Some(io) = upgraded(handshake.upgrade).await {
-            attend(parts, shown, Messages::server(io, format, CAPACITY, WORKER_PINGS).await).await;
+            let pings = parts.pings();
+            attend(parts, shown, Messages::server(io, format, CAPACITY, pings).await).await;
         }
     });
     Ok(response)
@@ -76,10 +77,10 @@ pub(super) fn call(
 ) -> Answered {
     let handshake = handshake(request)?;
     let take: Take = service::take(parts, shown, token).map_err(|status| refused(&status))?;
-    let (response, format) = (handshake.response(), handshake.format);
+    let (response, format, pings) = (handshake.response(), handshake.format, parts.pings());
     tokio::spawn(async move {
         if let Some(io) = upgraded(handshake.upgrade).await
-            && let Err(error) = take.websocket(io, format)
+            && let Err(error) = take.websocket(io, format, pings)
         {
             debug!(%error, "a worker took an offer too late");
         }

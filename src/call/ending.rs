@@ -85,6 +85,10 @@ impl Cause {
         Self::failure(Status::Draining, "the bridge is shutting down")
     }
 
+    pub(super) fn cut_off() -> Self {
+        Self::failure(Status::Draining, "it was cut off: the bridge is shutting down")
+    }
+
     pub(super) fn operator() -> Self {
         let cause = Self::failure(Status::Operator, "an operator ended the call");
         Self { hangs_up: true, ..cause }

@@ -286,6 +286,22 @@ impl Call {
         self.force(Cause::drained(), None, now);
     }
 
+    /// The bridge stops, and the call had its time to end: it is over now, whatever it waits for.
+    pub fn handle_cut_off(&mut self, now: Duration) {
+        match &self.state {
+            State::Ended(_) => {}
+            State::Closing { outcome, .. } => {
+                let outcome = outcome.clone();
+                self.finish(outcome);
+            }
+            State::Opening
+            | State::Driven { .. }
+            | State::Resuming(_)
+            | State::Relayed(_)
+            | State::Ending(_) => self.closed_by_asterisk(Cause::cut_off(), now),
+        }
+    }
+
     /// An operator wants the channel hung up.
     pub fn handle_operator(&mut self, now: Duration) {
         self.force(Cause::operator(), Some(Next::Hangup), now);

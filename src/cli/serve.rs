@@ -33,7 +33,7 @@ pub(super) async fn serve(path: Option<&Path>, environment: Vec<(OsString, OsStr
         Err(error) => return complain(&error.to_string()),
     };
     let code = match run(&loaded, environment).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             error!("cannot start: {error:#}");
             ExitCode::FAILURE
@@ -45,7 +45,7 @@ pub(super) async fn serve(path: Option<&Path>, environment: Vec<(OsString, OsStr
     code
 }
 
-async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow::Result<()> {
+async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     let admin_listener = TcpListener::bind(config.admin.listen)
         .await
@@ -82,7 +82,13 @@ async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow:
     let api = app.api().map(tracing::field::display);
     info!(agi = agi.join(","), admin = %admin_address, api, cores, version = env!("CARGO_PKG_VERSION"), "listening");
 
-    signals.next().await;
+    let code = tokio::select! {
+        () = signals.next() => ExitCode::SUCCESS,
+        () = app.faulted() => {
+            error!("a core ended by a fault of the bridge, and its calls with it: the others are drained, for a restart");
+            ExitCode::FAILURE
+        }
+    };
     readiness.set_draining();
     watching.abort();
     reloading.abort();
@@ -103,7 +109,7 @@ async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow:
     hurrying.abort();
     let _ = stop_admin.send(());
     let _ = admin.await;
-    Ok(())
+    Ok(code)
 }
 
 /// Where this process reaches an address that it listens on.

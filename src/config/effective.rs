@@ -118,6 +118,7 @@ fn api(api: &ApiConfig) -> Value {
     sparse([
         ("listen", api.listen.map(|address| address.to_string().into())),
         ("tls", tls),
+        ("heartbeat", Some(span(api.heartbeat))),
         ("workers", (!workers.is_empty()).then(|| workers.into())),
     ])
 }

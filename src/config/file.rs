@@ -96,6 +96,9 @@ section! {
         listen: Listen;
         /// Unset: plain text. A change needs a restart; a file that changes is read anew for each connection.
         tls: ApiTls;
+        /// How often a worker is asked whether it is there, and proxies on the way shown that its stream is in use. Default 20s. A
+        /// change needs a restart.
+        heartbeat: Span<SECOND, { 10 * MINUTE }>;
         /// Who may register for which group. Default: nobody.
         workers: List<WorkerEntry>;
     }

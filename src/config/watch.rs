@@ -205,6 +205,7 @@ impl Config {
             ("admin.token", self.admin.token != new.admin.token),
             ("api.listen", self.api.listen != new.api.listen),
             ("api.tls", self.api.tls != new.api.tls),
+            ("api.heartbeat", self.api.heartbeat != new.api.heartbeat),
             ("telemetry", self.telemetry != new.telemetry),
             ("log", self.log != new.log),
             ("shutdown", self.shutdown != new.shutdown),
@@ -291,18 +292,32 @@ mod tests {
     #[tokio::test]
     async fn a_swap_of_the_symlink_beside_the_file_is_seen() {
         let mut running = start(|folder| {
-            for (version, name) in [("..v1", "one"), ("..v2", "two")] {
+            let fault = "routes: []".to_owned();
+            let versions = [
+                ("..v1", yaml("one")),
+                ("..v2", yaml("two")),
+                ("..v3", fault),
+                ("..v4", yaml("four")),
+            ];
+            for (version, text) in versions {
                 fs::create_dir(folder.join(version)).unwrap();
-                fs::write(folder.join(version).join("config.yaml"), yaml(name)).unwrap();
+                fs::write(folder.join(version).join("config.yaml"), text).unwrap();
             }
             symlink("..v1", folder.join("..data")).unwrap();
             symlink("..data/config.yaml", folder.join("config.yaml")).unwrap();
         })
         .await;
-        let folder = running.folder.path();
-        symlink("..v2", folder.join("..data_tmp")).unwrap();
-        fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+        let folder = running.folder.path().to_owned();
+        let swap = |version: &str| {
+            symlink(version, folder.join("..data_tmp")).unwrap();
+            fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+        };
+        swap("..v2");
         assert_eq!(next_route(&mut running).await, "two");
+        swap("..v3");
+        assert!(next(&mut running).await.is_err());
+        swap("..v4");
+        assert_eq!(next_route(&mut running).await, "four");
     }
 
     /// In a process of its own: the signal would wake the watches of all tests.

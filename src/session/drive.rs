@@ -270,6 +270,12 @@ impl Session {
             Order::HangUp => self.call.handle_operator(now),
             Order::Drain => self.call.handle_drain(self.core.shared.drain.deadline(), now),
             Order::End => self.call.handle_drained(now),
+            Order::Cut => {
+                self.call.handle_cut_off(now);
+                // Its last event is written, as far as that is possible at once.
+                self.act(now);
+                self.drop_service();
+            }
         }
         true
     }

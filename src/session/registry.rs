@@ -74,6 +74,8 @@ pub enum Order {
     Drain,
     /// The bridge ends now.
     End,
+    /// It does not wait any longer.
+    Cut,
 }
 
 /// A call's own place in the registry; it leaves the list when this is dropped.
@@ -248,6 +250,11 @@ impl Registry {
         self.give_all(Order::End);
     }
 
+    /// Tells every call, and every later one, that it is over.
+    pub fn cut_all(&self) {
+        self.give_all(Order::Cut);
+    }
+
     /// How many calls live now.
     pub fn active(&self) -> usize {
         self.active.load(Ordering::SeqCst)
@@ -368,7 +375,7 @@ impl Drop for Handle {
 
 impl Order {
     /// From the most urgent.
-    const ALL: [Self; 3] = [Self::End, Self::HangUp, Self::Drain];
+    const ALL: [Self; 4] = [Self::Cut, Self::End, Self::HangUp, Self::Drain];
 
     /// As a call's record has it.
     pub(super) const fn text(self) -> &'static str {
@@ -376,6 +383,7 @@ impl Order {
             Self::HangUp => "hangup by an operator",
             Self::Drain => "drain",
             Self::End => "end of the drain",
+            Self::Cut => "cut off",
         }
     }
 
@@ -384,6 +392,7 @@ impl Order {
             Self::HangUp => 1,
             Self::Drain => 2,
             Self::End => 4,
+            Self::Cut => 8,
         }
     }
 }

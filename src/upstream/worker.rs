@@ -15,8 +15,6 @@ mod tests;
 pub use hello::{GROUPS_MAX, HelloError, WORKER_ID_MAX};
 pub use queue::Events;
 
-pub use link::PINGS;
-
 pub(super) use link::WorkerLink;
 pub(super) use offering::By;
 pub(super) use roster::Asked;
@@ -27,7 +25,7 @@ use crate::{
         worker_offer,
     },
     secret::Secret,
-    upstream::websocket::Format,
+    upstream::websocket::{Format, Pings},
 };
 use hello::Hello;
 use link::Brought;
@@ -194,8 +192,9 @@ impl Take {
         self,
         io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         format: Format,
+        pings: Pings,
     ) -> Result<(), TakeError> {
-        self.hand_over(Brought::Socket { io: Box::new(io), format })
+        self.hand_over(Brought::Socket { io: Box::new(io), format, pings })
     }
 
     fn hand_over(self, brought: Brought) -> Result<(), TakeError> {

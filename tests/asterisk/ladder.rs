@@ -77,6 +77,11 @@ const CASES: &[Case] = &[
     },
 ];
 
+/// Where AGI() is tried once more, at another bridge.
+const AGAIN: &str = "ladder-again";
+/// Whether it is, as docs/dialplan.md has it.
+const IF_AGAIN: &str = r#"$["${AGIBRIDGE_STATUS}" = "DRAINING" | "${AGIBRIDGE_STATUS}" = "LIMIT"]"#;
+
 fn place() -> Place {
     Place::new(CONTEXT, "s", 1)
 }
@@ -84,6 +89,13 @@ fn place() -> Place {
 /// Puts what these tests need into the dialplan.
 pub(crate) fn prepare(dialplan: &mut Dialplan) {
     dialplan.agi(&place()).report(&Place::new(CONTEXT, "agents", 1));
+    let cleared = ["Set(AGIBRIDGE_STATUS=)", "Set(AGIBRIDGE_REASON=)"];
+    let if_again = format!("GotoIf({IF_AGAIN}?5:8)");
+    let first = [cleared[0], cleared[1], "AGI(${LAB_AGI})", &if_again];
+    let second = [cleared[0], cleared[1], "AGI(${LAB_SECOND})"];
+    let lines: Vec<String> = first.iter().chain(&second).map(|line| (*line).to_owned()).collect();
+    dialplan.add_all(&Place::new(AGAIN, "s", 1), &lines);
+    dialplan.report(&Place::new(AGAIN, "s", 8)).report(&Place::new(AGAIN, "h", 1));
 }
 
 /// Adds the tests.
@@ -134,6 +146,21 @@ async fn sends_new_calls_back(asterisk: Arc<Asterisk>) {
         Some("DRAINING"),
         "{state:#?}"
     );
+    // The dialplan that tries another bridge then, as the documentation has it.
+    assert!(include_str!("../../docs/dialplan.md").contains(IF_AGAIN));
+    service.script("second", steps("[{setVariable: {name: HAD, value: second}}, {end: {}}]"));
+    let (second, _refusing) = start(&service).await;
+    let mut spec = CallSpec::new(
+        &format!("agi://{}/lost?run=second", bridge.agi()),
+        Place::new(AGAIN, "s", 1),
+    );
+    let other = format!("agi://{}/lost?run=second", second.agi());
+    spec.variables.push(("LAB_SECOND".to_owned(), other));
+    let state = Call::begin(&asterisk, &spec).await.wait_until_gone(LIMIT).await;
+    assert_eq!(state.variables.get("HAD").map(String::as_str), Some("second"), "{state:#?}");
+    assert_eq!(state.variables.get("AGISTATUS").map(String::as_str), Some("SUCCESS"), "{state:#?}");
+    assert_eq!(state.position.as_deref(), Some("ladder-again,s,8"), "{state:#?}");
+
     held.hang_up().await;
     held.wait_until_gone(LIMIT).await;
     assert!(bridge.wait_until_ended(LIMIT).await.success(), "the bridge ends well");
@@ -162,7 +189,7 @@ async fn start(service: &Service) -> (Bridge, Socket) {
     }
     let url = service.url();
     let configuration = format!(
-        "shutdown: {{linger: 1s}}\ndefaults: {{resume_for: 0s}}\nroutes:\n{routes}  \
+        "shutdown: {{linger: 5s}}\ndefaults: {{resume_for: 0s}}\nroutes:\n{routes}  \
          - {{name: lost, path: /lost, services: [{{url: \"{url}\"}}]}}\n"
     );
     let program = Path::new(env!("CARGO_BIN_EXE_agi-bridge"));

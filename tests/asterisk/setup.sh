@@ -97,7 +97,7 @@ export lab suite
 
 # The programs that the lab calls have folders of their own beside Asterisk.
 finish() {
-    for part in python node fastagi collector console; do
+    for part in python node fastagi collector console proxies; do
         "$here/../$part/setup.sh"
     done
     exit

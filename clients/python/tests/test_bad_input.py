@@ -37,13 +37,18 @@ async def test_an_event_of_a_newer_contract_is_ignored() -> None:
     await finish(stream, task)
 
 
-async def test_heartbeats_mean_nothing() -> None:
+async def test_a_heartbeat_is_answered_by_one_and_means_nothing() -> None:
     stream = Stream()
     task = begin(stream, one_noop)
-    stream.say(heartbeat=call_pb2.Heartbeat())
+    stream.say(heartbeat=call_pb2.Heartbeat())  # before the call has begun
     stream.start()
+    await stream.command()
     stream.say(heartbeat=call_pb2.Heartbeat())
-    await finish(stream, task)
+    assert (await stream.control()).HasField("heartbeat")
+    stream.result(1)
+    assert (await stream.control()).HasField("end")
+    stream.end()
+    assert (await over(task)).code == "OK"
 
 
 async def test_an_error_code_of_a_newer_contract_keeps_its_number() -> None:

@@ -218,6 +218,13 @@ export class Machine {
     );
   }
 
+  /** Answers a heartbeat. Where anything waits to be sent, proxies on the way see traffic enough. */
+  onHeartbeat(): void {
+    if (this.open && this.transport.ready) {
+      this.transport.send(create(CallControlSchema, { control: { case: "heartbeat", value: {} } }));
+    }
+  }
+
   /** Sends what waits, as far as there is room for it at the bridge and in the transport. */
   pump(): void {
     while (this.open && this.transport.ready) {

@@ -83,7 +83,11 @@ export class Session {
     }
     const { event } = message;
     // An event of a newer contract has no case here, and means nothing to this version.
-    if (event.case === undefined || event.case === "heartbeat") return;
+    if (event.case === undefined) return;
+    if (event.case === "heartbeat") {
+      this.machine?.onHeartbeat();
+      return;
+    }
     if (event.case === "started") {
       if (this.call === undefined) this.start(event.value);
       else this.logger.warn(`call ${this.call.callId}: the bridge sent \`started\` twice; the second one is ignored`);

@@ -174,6 +174,8 @@ export class Link {
       } else if (offer.case === "call") {
         const reason = this.owner.onOffer(this, offer.value);
         if (reason !== undefined) this.report({ case: "declined", value: { token: offer.value.token, reason } });
+      } else if (offer.case === "heartbeat") {
+        this.report({ case: "heartbeat", value: {} });
       }
       // An offer that was withdrawn cannot be taken: its call ends with NOT_FOUND.
     });

@@ -44,6 +44,37 @@ async fn the_end_of_the_request_is_a_good_end() {
     assert_eq!(events.message().await.unwrap(), None);
 }
 
+/// A call, and the stream of the worker that took it, frame by frame.
+async fn taken(bridge: &Bridge, worker: &mut Worker) -> (Link, h2::SendStream<bytes::Bytes>) {
+    let (link, stream) = tokio::join!(bridge.open("sales"), async {
+        let token = worker.offered().await.token;
+        let socket = TcpStream::connect(bridge.address).await.unwrap();
+        let (mut requests, connection) = h2::client::handshake(socket).await.unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::post("http://x/agibridge.v1.WorkerService/TakeCall")
+            .header("content-type", "application/grpc")
+            .header("agibridge-offer-token", token)
+            .body(())
+            .unwrap();
+        let (response, stream) = requests.send_request(request, false).unwrap();
+        assert_eq!(response.await.unwrap().status(), 200);
+        stream
+    });
+    (link.unwrap(), stream)
+}
+
+/// As HAProxy ends the stream of a worker that has fallen, or that was quiet for too long.
+#[tokio::test]
+async fn a_stream_that_is_reset_right_after_its_end_is_a_loss() {
+    let bridge = Bridge::open_to_all().await;
+    let mut worker = bridge.worker("w").await;
+    let (mut link, mut stream) = taken(&bridge, &mut worker).await;
+    stream.send_data(bytes::Bytes::new(), true).unwrap();
+    stream.send_reset(Reason::CANCEL);
+    let lost = recv(&mut link).await.unwrap_err();
+    assert_eq!(recv(&mut link).await, Ok(None), "{lost}");
+}
+
 #[tokio::test]
 async fn a_reset_stream_is_a_loss() {
     let bridge = Bridge::open_to_all().await;
@@ -53,21 +84,7 @@ async fn a_reset_stream_is_a_loss() {
         (Reason::NO_ERROR, Code::Aborted),
         (Reason::INTERNAL_ERROR, Code::Internal),
     ] {
-        let (link, mut stream) = tokio::join!(bridge.open("sales"), async {
-            let token = worker.offered().await.token;
-            let socket = TcpStream::connect(bridge.address).await.unwrap();
-            let (mut requests, connection) = h2::client::handshake(socket).await.unwrap();
-            tokio::spawn(connection);
-            let request = http::Request::post("http://x/agibridge.v1.WorkerService/TakeCall")
-                .header("content-type", "application/grpc")
-                .header("agibridge-offer-token", token)
-                .body(())
-                .unwrap();
-            let (response, stream) = requests.send_request(request, false).unwrap();
-            assert_eq!(response.await.unwrap().status(), 200);
-            stream
-        });
-        let mut link = link.unwrap();
+        let (mut link, mut stream) = taken(&bridge, &mut worker).await;
         stream.send_reset(reason);
         let lost = recv(&mut link).await.unwrap_err();
         assert_eq!(lost.code, code, "{lost}");

@@ -39,6 +39,7 @@ async fn a_hello_that_does_not_come_is_not_waited_for() {
         permits: Arc::default(),
         workers: Workers::new(),
         bridge_id: "b".into(),
+        heartbeat: HEARTBEAT,
         draining: drain,
     };
     let peer = Arc::new(Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), certificate: None });
@@ -99,4 +100,35 @@ async fn the_drain_sends_workers_elsewhere_and_leaves_their_calls() {
     assert_eq!(recv(&mut link).await, Ok(Some(beat())));
     link.try_send(&heartbeat()).unwrap();
     assert_eq!(driven.events.message().await.unwrap(), Some(heartbeat()));
+}
+
+/// A stream of offers may be quiet for hours, and no proxy bears that.
+#[tokio::test(start_paused = true)]
+async fn a_registered_worker_gets_a_heartbeat_each_time_that_it_is_due() {
+    let (_draining, drain) = watch::channel(false);
+    let parts = Parts {
+        tls: None,
+        permits: Arc::new(ArcSwap::from_pointee(vec![permit("*", Credential::Anybody)])),
+        workers: Workers::new(),
+        bridge_id: "b".into(),
+        heartbeat: HEARTBEAT,
+        draining: drain,
+    };
+    let peer = Arc::new(Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), certificate: None });
+    let shown = Shown::new(&peer, &HeaderMap::new());
+    let (offers, mut offered) = mpsc::channel(8);
+    let first = WorkerReport { report: Some(Report::Hello(hello("w", &["sales"]))) };
+    let (reports, reported) = mpsc::channel(8);
+    reports.send(Ok(first)).await.unwrap();
+    let attending = tokio::spawn(attend(parts, shown, ReceiverStream::new(reported), offers));
+    let begun = tokio::time::Instant::now();
+    assert!(matches!(offered.recv().await.unwrap().offer, Some(Offer::Registered(_))));
+    for beat in 1..=3 {
+        assert_eq!(offered.recv().await.unwrap().offer, Some(Offer::Heartbeat(Heartbeat {})));
+        assert_eq!(begun.elapsed(), beat * HEARTBEAT);
+        let answer = WorkerReport { report: Some(Report::Heartbeat(Heartbeat {})) };
+        reports.send(Ok(answer)).await.unwrap();
+    }
+    drop(reports);
+    attending.await.unwrap().unwrap();
 }

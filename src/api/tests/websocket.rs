@@ -94,7 +94,7 @@ impl Socket {
         loop {
             match self.recv::<WorkerOffer>().await.unwrap().offer.unwrap() {
                 Offer::Call(call) => return call.token,
-                Offer::Withdrawn(_) | Offer::Registered(_) => {}
+                Offer::Withdrawn(_) | Offer::Registered(_) | Offer::Heartbeat(_) => {}
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::overlap;
 use crate::{
-    api::{Credential, Groups, Permit, Tls},
+    api::{Credential, Groups, HEARTBEAT, Permit, Tls},
     config::{
         AdminConfig, AgiConfig, ApiConfig,
         file::{self, ApiTls, WorkerEntry},
@@ -22,14 +22,17 @@ pub(super) fn api(
     let listen = written.listen.value.as_ref().map(|it| it.0);
     if let Some(listen) = listen {
         own_port(listen, &written.listen.spot, agi, admin, reader);
-    } else if !written.listen.present && (written.tls.present || written.workers.present) {
+    } else if !written.listen.present
+        && (written.tls.present || written.workers.present || written.heartbeat.present)
+    {
         reader.fault(&written.listen.spot, "without this key nothing listens for workers");
     }
     let tls = written.tls.value.as_ref();
     let asks = tls.is_some_and(|tls| tls.client_ca.present);
     let entries = written.workers.value.iter().flat_map(|list| &list.0);
     let workers = entries.filter_map(|entry| permit(entry, asks, reader)).collect();
-    ApiConfig { listen, tls: tls.and_then(files), workers }
+    let heartbeat = super::span(&written.heartbeat).unwrap_or(HEARTBEAT);
+    ApiConfig { listen, tls: tls.and_then(files), heartbeat, workers }
 }
 
 /// No worker can ever be offered a call for `group`.

@@ -30,7 +30,7 @@ pub(super) enum Beat {
 pub(super) struct Pulse {
     pings: Pings,
     timer: Pin<Box<Sleep>>,
-    /// When the last ping went out, and what had been heard by then, while its answer is awaited.
+    /// When the last ping went out, and what had been heard by then.
     asked: Option<(Instant, u64)>,
 }
 
@@ -43,16 +43,23 @@ impl Pulse {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, heard: u64) -> Poll<Beat> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
-            match self.asked.take() {
-                None => {
-                    let now = Instant::now();
+            let now = Instant::now();
+            let Pings { interval, timeout } = self.pings;
+            let due = match self.asked {
+                Some((asked, before)) if before == heard => {
+                    if now >= asked + timeout {
+                        return Poll::Ready(Beat::Dead);
+                    }
+                    (now + interval).min(asked + timeout)
+                }
+                Some((asked, _)) if now < asked + interval => asked + interval,
+                Some(_) | None => {
                     self.asked = Some((now, heard));
-                    self.timer.as_mut().reset(now + self.pings.timeout);
+                    self.timer.as_mut().reset(now + interval.min(timeout));
                     return Poll::Ready(Beat::Ask);
                 }
-                Some((_, before)) if before == heard => return Poll::Ready(Beat::Dead),
-                Some((asked, _)) => self.timer.as_mut().reset(asked + self.pings.interval),
-            }
+            };
+            self.timer.as_mut().reset(due);
         }
     }
 }
@@ -126,9 +133,15 @@ mod tests {
     async fn an_answer_may_take_longer_than_the_interval() {
         let mut pulse = Pulse::new(Pings { interval: SECOND, timeout: 10 * SECOND });
         let begun = Instant::now();
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, 0)).await, Beat::Ask);
-        assert_eq!(poll_fn(|cx| pulse.poll(cx, 1)).await, Beat::Ask);
-        assert_eq!(begun.elapsed().as_secs(), 11);
+        for (beat, heard) in [(1, 0), (2, 1), (3, 2)] {
+            assert_eq!(poll_fn(|cx| pulse.poll(cx, heard)).await, Beat::Ask);
+            assert_eq!(begun.elapsed().as_secs(), beat);
+        }
+        let unanswered = tokio::time::timeout(9 * SECOND, poll_fn(|cx| pulse.poll(cx, 2)));
+        assert!(unanswered.await.is_err());
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, 3)).await, Beat::Ask);
+        assert_eq!(poll_fn(|cx| pulse.poll(cx, 3)).await, Beat::Dead);
+        assert_eq!(begun.elapsed().as_secs(), 23);
     }
 
     #[tokio::test(start_paused = true)]

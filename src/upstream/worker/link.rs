@@ -14,16 +14,15 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Sleep, sleep},
+};
 use tokio_stream::Stream as _;
 use tonic::{Code, Status, codec::Streaming};
-
-/// How a WebSocket of a worker is asked whether it is there.
-pub const PINGS: Pings =
-    Pings { interval: Duration::from_secs(20), timeout: Duration::from_secs(10) };
 
 /// Bytes both ways.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -33,7 +32,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
 /// What a worker brings when it takes a call.
 pub(super) enum Brought {
     Grpc { incoming: Box<Streaming<CallControl>>, sending: Sending },
-    Socket { io: Box<dyn Socket>, format: Format },
+    Socket { io: Box<dyn Socket>, format: Format, pings: Pings },
 }
 
 /// Both ends of a stream that a worker opened.
@@ -44,9 +43,21 @@ pub(super) enum Ends {
 
 /// A stream of `TakeCall`: its request brings the controls, its response takes the events.
 pub(super) struct Grpc {
-    incoming: Option<Box<Streaming<CallControl>>>,
+    incoming: Incoming,
     outgoing: Sending,
 }
+
+/// The worker's half.
+enum Incoming {
+    Open(Box<Streaming<CallControl>>),
+    /// It ended well, unless it is reset before this is over.
+    Ended(Pin<Box<Sleep>>),
+    Over,
+}
+
+/// When a worker falls, or is cut off, a proxy may end its half well first, and then reset the stream: HAProxy does both at
+/// once. A worker that sent `end` is not waited for.
+const RESET_GRACE: Duration = Duration::from_millis(100);
 
 /// A call that a worker took. Dropping it breaks the stream off, unless it ended.
 ///
@@ -63,10 +74,10 @@ impl Brought {
     pub(super) async fn open(self, capacity: usize) -> Ends {
         match self {
             Self::Grpc { incoming, sending: outgoing } => {
-                Ends::Grpc(Grpc { incoming: Some(incoming), outgoing })
+                Ends::Grpc(Grpc { incoming: Incoming::Open(incoming), outgoing })
             }
-            Self::Socket { io, format } => {
-                Ends::WebSocket(Box::new(Messages::server(io, format, capacity, PINGS).await))
+            Self::Socket { io, format, pings } => {
+                Ends::WebSocket(Box::new(Messages::server(io, format, capacity, pings).await))
             }
         }
     }
@@ -146,21 +157,33 @@ impl WorkerLink {
 
 impl Grpc {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<CallControl>, Lost>> {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(Ok(None)) };
-        match Pin::new(&mut **incoming).poll_next(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(message))) => Poll::Ready(Ok(Some(message))),
-            Poll::Ready(None) => {
-                // The worker is done: end our half too.
-                self.incoming = None;
-                self.outgoing.finish();
-                Poll::Ready(Ok(None))
-            }
-            Poll::Ready(Some(Err(status))) => {
-                self.incoming = None;
-                let lost = Lost { code: status.code(), message: status.message().to_owned() };
-                self.outgoing.abort(Status::new(answer_to(status.code()), lost.message.clone()));
-                Poll::Ready(Err(lost))
+        loop {
+            match &mut self.incoming {
+                Incoming::Open(incoming) => match ready!(Pin::new(&mut **incoming).poll_next(cx)) {
+                    Some(Ok(message)) => return Poll::Ready(Ok(Some(message))),
+                    Some(Err(status)) => {
+                        let lost =
+                            Lost { code: status.code(), message: status.message().to_owned() };
+                        let answer = Status::new(answer_to(lost.code), lost.message.clone());
+                        self.outgoing.abort(answer);
+                        self.incoming = Incoming::Over;
+                        return Poll::Ready(Err(lost));
+                    }
+                    None if self.outgoing.is_finished() => self.incoming = Incoming::Over,
+                    None => self.incoming = Incoming::Ended(Box::pin(sleep(RESET_GRACE))),
+                },
+                Incoming::Ended(grace) => {
+                    if self.outgoing.poll_deserted(cx).is_ready() {
+                        self.incoming = Incoming::Over;
+                        let message = "the stream was cancelled".to_owned();
+                        return Poll::Ready(Err(Lost { code: Code::Cancelled, message }));
+                    }
+                    ready!(grace.as_mut().poll(cx));
+                    // The worker is done: end our half too.
+                    self.outgoing.finish();
+                    self.incoming = Incoming::Over;
+                }
+                Incoming::Over => return Poll::Ready(Ok(None)),
             }
         }
     }

@@ -79,6 +79,21 @@ impl Sending {
         if state.events.len() < self.0.capacity { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
+    /// Ready when nobody reads any more, though the stream has not ended.
+    pub(super) fn poll_deserted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.0.lock();
+        if state.deserted && state.end.is_none() {
+            return Poll::Ready(());
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Whether the stream is to end, or has.
+    pub(super) fn is_finished(&self) -> bool {
+        self.0.lock().end.is_some()
+    }
+
     /// The stream ends well after what waits.
     pub(super) fn finish(&self) {
         self.end(Ok(()));

@@ -77,14 +77,14 @@ impl Worker {
     fn offered(&mut self) -> Option<CallOffer> {
         match self.offers.try_recv().ok()?.offer? {
             Offer::Call(call) => Some(call),
-            Offer::Registered(_) | Offer::Withdrawn(_) => panic!("no offer"),
+            Offer::Registered(_) | Offer::Withdrawn(_) | Offer::Heartbeat(_) => panic!("no offer"),
         }
     }
 
     fn withdrawn(&mut self) -> Option<String> {
         match self.offers.try_recv().ok()?.offer? {
             Offer::Withdrawn(OfferWithdrawn { token }) => Some(token),
-            Offer::Registered(_) | Offer::Call(_) => panic!("not withdrawn"),
+            Offer::Registered(_) | Offer::Call(_) | Offer::Heartbeat(_) => panic!("not withdrawn"),
         }
     }
 }
@@ -107,9 +107,11 @@ fn made(workers: &Arc<Workers>) -> Offering {
     offering
 }
 
+const PINGS: Pings = Pings { interval: SECOND, timeout: SECOND };
+
 fn take(workers: &Workers, token: &str) -> Result<DuplexStream, TakeError> {
     let (ours, theirs) = tokio::io::duplex(1024);
-    workers.take(token, &Identity::default())?.websocket(theirs, Format::Proto)?;
+    workers.take(token, &Identity::default())?.websocket(theirs, Format::Proto, PINGS)?;
     Ok(ours)
 }
 
@@ -399,7 +401,7 @@ impl World {
                         self.tokens.push((who, call.token));
                     }
                     Offer::Withdrawn(gone) => self.tokens.retain(|(_, it)| *it != gone.token),
-                    Offer::Registered(_) => {}
+                    Offer::Registered(_) | Offer::Heartbeat(_) => {}
                 }
             }
             let standing = self.tokens.iter().filter(|(owner, _)| *owner == who).count();

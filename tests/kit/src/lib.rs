@@ -8,6 +8,7 @@ pub mod clients;
 pub mod fastagi;
 pub mod manager;
 pub mod play;
+pub mod port;
 pub mod program;
 pub mod seat;
 pub mod service;

@@ -1,12 +1,11 @@
 //! A place for the kit's resumable service, which may be killed there and started again. Knows the program and its lines;
 //! nothing of calls.
 
-use crate::program::Program;
+use crate::{port::reserve, program::Program};
 use serde_json::Value;
-use socket2::{Domain, Socket, Type};
+use socket2::Socket;
 use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Mutex,
     time::Duration,
@@ -175,15 +174,4 @@ fn events(lines: &[String]) -> Vec<Value> {
 
 fn is(line: &str, event: &str) -> bool {
     serde_json::from_str::<Value>(line).is_ok_and(|told| told["event"] == event)
-}
-
-/// Bound and never listening: connections are refused while no instance listens there too.
-fn reserve() -> io::Result<(Socket, SocketAddr)> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-    let address = socket.local_addr()?.as_socket();
-    let address = address.ok_or_else(|| io::Error::other("no address"))?;
-    Ok((socket, address))
 }

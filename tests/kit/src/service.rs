@@ -14,20 +14,29 @@ mod websocket;
 mod worker;
 
 use agi_bridge::{
-    proto::{CallEvent, Registered, call_event::Event},
+    proto::{
+        CallControl, CallEvent, Heartbeat, Registered, call_control::Control, call_event::Event,
+    },
     scenario::ServiceStep,
 };
 use anyhow::bail;
-use player::{Controls, play};
+use player::{Controls, Failed, play};
 pub use recording::{Log, Recording};
 pub use resumable::{Part, Tell};
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::{mpsc::WeakSender, watch},
+    task::JoinSet,
+    time::timeout,
+};
 use tonic::Status;
 use websocket::Format;
 use worker::Worker;
@@ -71,6 +80,8 @@ struct Scripts {
     stop: watch::Sender<bool>,
     /// Calls that are open.
     open: watch::Sender<usize>,
+    /// True: heartbeats are not answered.
+    mute: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -84,6 +95,8 @@ struct Script {
 struct Recorder {
     script: Arc<Script>,
     open: watch::Sender<usize>,
+    /// For what answers heartbeats; the stream is not kept open by it.
+    controls: Option<WeakSender<Result<CallControl, Failed>>>,
 }
 
 impl Transport {
@@ -191,6 +204,11 @@ impl Service {
         *self.scripts.open.borrow()
     }
 
+    /// Heartbeats are not answered from now on, as by a service that knows nothing of them.
+    pub fn mute(&self) {
+        self.scripts.mute.store(true, Ordering::Relaxed);
+    }
+
     /// As a route of the configuration names it.
     pub fn url(&self) -> String {
         self.url.clone()
@@ -249,7 +267,7 @@ impl Scripts {
             let script = Arc::new(Script { steps: Vec::new(), log: watch::Sender::default() });
             let log = script.log.subscribe();
             let call = (Arc::clone(played), (*started).clone());
-            let recorder = self.record(script);
+            let recorder = self.record(script, &controls);
             tokio::spawn(resumable::play(call.0, call.1, log, controls, self.stop.subscribe()));
             return Ok(recorder);
         }
@@ -259,16 +277,21 @@ impl Scripts {
         let script =
             script.ok_or_else(|| Status::not_found(format!("no script for run={key:?}")))?;
 
-        let recorder = self.record(Arc::clone(&script));
+        let recorder = self.record(Arc::clone(&script), &controls);
         recorder.note(Event::Started(started));
         tokio::spawn(async move { play(&script.steps, script.log.subscribe(), controls).await });
         Ok(recorder)
     }
 
-    fn record(&self, script: Arc<Script>) -> Recorder {
+    fn record(&self, script: Arc<Script>, controls: &Controls) -> Recorder {
         let open = self.open.clone();
         open.send_modify(|open| *open += 1);
-        Recorder { script, open }
+        let controls = (!self.is_mute()).then(|| controls.downgrade());
+        Recorder { script, open, controls }
+    }
+
+    fn is_mute(&self) -> bool {
+        self.mute.load(Ordering::Relaxed)
     }
 
     fn name(&self) -> Option<&str> {
@@ -282,6 +305,13 @@ impl Scripts {
 
 impl Recorder {
     fn note(&self, event: Event) {
+        if matches!(event, Event::Heartbeat(_))
+            && let Some(controls) = self.controls.as_ref().and_then(WeakSender::upgrade)
+        {
+            // Where there is no room, there is traffic enough.
+            let _ = controls
+                .try_send(Ok(CallControl { control: Some(Control::Heartbeat(Heartbeat {})) }));
+        }
         self.script.log.send_modify(|log| log.events.push(event));
     }
 }

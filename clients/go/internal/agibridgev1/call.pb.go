@@ -361,7 +361,8 @@ type CallEvent_Ended struct {
 }
 
 type CallEvent_Heartbeat struct {
-	// Sent when nothing else was for a while, so that no proxy takes the stream for dead. Means nothing.
+	// Sent when nothing else was for a while, so that no proxy takes the stream for dead. The service answers it with the control of
+	// that name: some proxies watch each direction.
 	Heartbeat *Heartbeat `protobuf:"bytes,15,opt,name=heartbeat,proto3,oneof"`
 }
 
@@ -516,7 +517,7 @@ type CallControl_Handoff struct {
 }
 
 type CallControl_Heartbeat struct {
-	// As the event of that name.
+	// The answer to the event of that name. May also come unasked; means nothing.
 	Heartbeat *Heartbeat `protobuf:"bytes,15,opt,name=heartbeat,proto3,oneof"`
 }
 

@@ -31,6 +31,7 @@ type WorkerReport struct {
 	//	*WorkerReport_Hello
 	//	*WorkerReport_Status
 	//	*WorkerReport_Declined
+	//	*WorkerReport_Heartbeat
 	Report        isWorkerReport_Report `protobuf_oneof:"report"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -100,6 +101,15 @@ func (x *WorkerReport) GetDeclined() *OfferDeclined {
 	return nil
 }
 
+func (x *WorkerReport) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Report.(*WorkerReport_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
 type isWorkerReport_Report interface {
 	isWorkerReport_Report()
 }
@@ -119,11 +129,18 @@ type WorkerReport_Declined struct {
 	Declined *OfferDeclined `protobuf:"bytes,3,opt,name=declined,proto3,oneof"`
 }
 
+type WorkerReport_Heartbeat struct {
+	// The answer to the offer of that name.
+	Heartbeat *Heartbeat `protobuf:"bytes,15,opt,name=heartbeat,proto3,oneof"`
+}
+
 func (*WorkerReport_Hello) isWorkerReport_Report() {}
 
 func (*WorkerReport_Status) isWorkerReport_Report() {}
 
 func (*WorkerReport_Declined) isWorkerReport_Report() {}
+
+func (*WorkerReport_Heartbeat) isWorkerReport_Report() {}
 
 type WorkerHello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -309,6 +326,7 @@ type WorkerOffer struct {
 	//	*WorkerOffer_Registered
 	//	*WorkerOffer_Call
 	//	*WorkerOffer_Withdrawn
+	//	*WorkerOffer_Heartbeat
 	Offer         isWorkerOffer_Offer `protobuf_oneof:"offer"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -378,6 +396,15 @@ func (x *WorkerOffer) GetWithdrawn() *OfferWithdrawn {
 	return nil
 }
 
+func (x *WorkerOffer) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Offer.(*WorkerOffer_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
 type isWorkerOffer_Offer interface {
 	isWorkerOffer_Offer()
 }
@@ -395,11 +422,19 @@ type WorkerOffer_Withdrawn struct {
 	Withdrawn *OfferWithdrawn `protobuf:"bytes,3,opt,name=withdrawn,proto3,oneof"`
 }
 
+type WorkerOffer_Heartbeat struct {
+	// Sent every 20 s, unless the bridge has another setting, so that no proxy takes the stream for dead. The worker answers it
+	// with a report of that name: some proxies watch each direction.
+	Heartbeat *Heartbeat `protobuf:"bytes,15,opt,name=heartbeat,proto3,oneof"`
+}
+
 func (*WorkerOffer_Registered) isWorkerOffer_Offer() {}
 
 func (*WorkerOffer_Call) isWorkerOffer_Offer() {}
 
 func (*WorkerOffer_Withdrawn) isWorkerOffer_Offer() {}
+
+func (*WorkerOffer_Heartbeat) isWorkerOffer_Offer() {}
 
 type Registered struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -580,11 +615,12 @@ var File_agibridge_v1_worker_proto protoreflect.FileDescriptor
 
 const file_agibridge_v1_worker_proto_rawDesc = "" +
 	"\n" +
-	"\x19agibridge/v1/worker.proto\x12\fagibridge.v1\x1a\x17agibridge/v1/call.proto\x1a\x1egoogle/protobuf/duration.proto\"\xbc\x01\n" +
+	"\x19agibridge/v1/worker.proto\x12\fagibridge.v1\x1a\x17agibridge/v1/call.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf5\x01\n" +
 	"\fWorkerReport\x121\n" +
 	"\x05hello\x18\x01 \x01(\v2\x19.agibridge.v1.WorkerHelloH\x00R\x05hello\x124\n" +
 	"\x06status\x18\x02 \x01(\v2\x1a.agibridge.v1.WorkerStatusH\x00R\x06status\x129\n" +
-	"\bdeclined\x18\x03 \x01(\v2\x1b.agibridge.v1.OfferDeclinedH\x00R\bdeclinedB\b\n" +
+	"\bdeclined\x18\x03 \x01(\v2\x1b.agibridge.v1.OfferDeclinedH\x00R\bdeclined\x127\n" +
+	"\theartbeat\x18\x0f \x01(\v2\x17.agibridge.v1.HeartbeatH\x00R\theartbeatB\b\n" +
 	"\x06report\"\xd9\x01\n" +
 	"\vWorkerHello\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x16\n" +
@@ -599,13 +635,14 @@ const file_agibridge_v1_worker_proto_rawDesc = "" +
 	"\x04load\x18\x02 \x01(\x01R\x04load\"=\n" +
 	"\rOfferDeclined\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xbf\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xf8\x01\n" +
 	"\vWorkerOffer\x12:\n" +
 	"\n" +
 	"registered\x18\x01 \x01(\v2\x18.agibridge.v1.RegisteredH\x00R\n" +
 	"registered\x12-\n" +
 	"\x04call\x18\x02 \x01(\v2\x17.agibridge.v1.CallOfferH\x00R\x04call\x12<\n" +
-	"\twithdrawn\x18\x03 \x01(\v2\x1c.agibridge.v1.OfferWithdrawnH\x00R\twithdrawnB\a\n" +
+	"\twithdrawn\x18\x03 \x01(\v2\x1c.agibridge.v1.OfferWithdrawnH\x00R\twithdrawn\x127\n" +
+	"\theartbeat\x18\x0f \x01(\v2\x17.agibridge.v1.HeartbeatH\x00R\theartbeatB\a\n" +
 	"\x05offer\")\n" +
 	"\n" +
 	"Registered\x12\x1b\n" +
@@ -647,30 +684,33 @@ var file_agibridge_v1_worker_proto_goTypes = []any{
 	(*CallOffer)(nil),           // 6: agibridge.v1.CallOffer
 	(*OfferWithdrawn)(nil),      // 7: agibridge.v1.OfferWithdrawn
 	nil,                         // 8: agibridge.v1.WorkerHello.LabelsEntry
-	(*Channel)(nil),             // 9: agibridge.v1.Channel
-	(*durationpb.Duration)(nil), // 10: google.protobuf.Duration
-	(*CallControl)(nil),         // 11: agibridge.v1.CallControl
-	(*CallEvent)(nil),           // 12: agibridge.v1.CallEvent
+	(*Heartbeat)(nil),           // 9: agibridge.v1.Heartbeat
+	(*Channel)(nil),             // 10: agibridge.v1.Channel
+	(*durationpb.Duration)(nil), // 11: google.protobuf.Duration
+	(*CallControl)(nil),         // 12: agibridge.v1.CallControl
+	(*CallEvent)(nil),           // 13: agibridge.v1.CallEvent
 }
 var file_agibridge_v1_worker_proto_depIdxs = []int32{
 	1,  // 0: agibridge.v1.WorkerReport.hello:type_name -> agibridge.v1.WorkerHello
 	2,  // 1: agibridge.v1.WorkerReport.status:type_name -> agibridge.v1.WorkerStatus
 	3,  // 2: agibridge.v1.WorkerReport.declined:type_name -> agibridge.v1.OfferDeclined
-	8,  // 3: agibridge.v1.WorkerHello.labels:type_name -> agibridge.v1.WorkerHello.LabelsEntry
-	5,  // 4: agibridge.v1.WorkerOffer.registered:type_name -> agibridge.v1.Registered
-	6,  // 5: agibridge.v1.WorkerOffer.call:type_name -> agibridge.v1.CallOffer
-	7,  // 6: agibridge.v1.WorkerOffer.withdrawn:type_name -> agibridge.v1.OfferWithdrawn
-	9,  // 7: agibridge.v1.CallOffer.channel:type_name -> agibridge.v1.Channel
-	10, // 8: agibridge.v1.CallOffer.expires_in:type_name -> google.protobuf.Duration
-	0,  // 9: agibridge.v1.WorkerService.Register:input_type -> agibridge.v1.WorkerReport
-	11, // 10: agibridge.v1.WorkerService.TakeCall:input_type -> agibridge.v1.CallControl
-	4,  // 11: agibridge.v1.WorkerService.Register:output_type -> agibridge.v1.WorkerOffer
-	12, // 12: agibridge.v1.WorkerService.TakeCall:output_type -> agibridge.v1.CallEvent
-	11, // [11:13] is the sub-list for method output_type
-	9,  // [9:11] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	9,  // 3: agibridge.v1.WorkerReport.heartbeat:type_name -> agibridge.v1.Heartbeat
+	8,  // 4: agibridge.v1.WorkerHello.labels:type_name -> agibridge.v1.WorkerHello.LabelsEntry
+	5,  // 5: agibridge.v1.WorkerOffer.registered:type_name -> agibridge.v1.Registered
+	6,  // 6: agibridge.v1.WorkerOffer.call:type_name -> agibridge.v1.CallOffer
+	7,  // 7: agibridge.v1.WorkerOffer.withdrawn:type_name -> agibridge.v1.OfferWithdrawn
+	9,  // 8: agibridge.v1.WorkerOffer.heartbeat:type_name -> agibridge.v1.Heartbeat
+	10, // 9: agibridge.v1.CallOffer.channel:type_name -> agibridge.v1.Channel
+	11, // 10: agibridge.v1.CallOffer.expires_in:type_name -> google.protobuf.Duration
+	0,  // 11: agibridge.v1.WorkerService.Register:input_type -> agibridge.v1.WorkerReport
+	12, // 12: agibridge.v1.WorkerService.TakeCall:input_type -> agibridge.v1.CallControl
+	4,  // 13: agibridge.v1.WorkerService.Register:output_type -> agibridge.v1.WorkerOffer
+	13, // 14: agibridge.v1.WorkerService.TakeCall:output_type -> agibridge.v1.CallEvent
+	13, // [13:15] is the sub-list for method output_type
+	11, // [11:13] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_agibridge_v1_worker_proto_init() }
@@ -683,11 +723,13 @@ func file_agibridge_v1_worker_proto_init() {
 		(*WorkerReport_Hello)(nil),
 		(*WorkerReport_Status)(nil),
 		(*WorkerReport_Declined)(nil),
+		(*WorkerReport_Heartbeat)(nil),
 	}
 	file_agibridge_v1_worker_proto_msgTypes[4].OneofWrappers = []any{
 		(*WorkerOffer_Registered)(nil),
 		(*WorkerOffer_Call)(nil),
 		(*WorkerOffer_Withdrawn)(nil),
+		(*WorkerOffer_Heartbeat)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -235,6 +235,8 @@ class _Attendance:
                         await worker._report()
                 elif offer.HasField("call"):
                     await self._consider(offer.call)
+                elif offer.HasField("heartbeat"):
+                    await self.report(worker_pb2.WorkerReport(heartbeat=offer.heartbeat))
                 # withdrawn: it is void for whoever has not taken it; a newer contract's: not for us
         finally:
             worker._registered.pop(self._address, None)

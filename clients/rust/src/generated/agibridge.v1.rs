@@ -1024,7 +1024,8 @@ pub mod call_event {
         Draining(super::Draining),
         #[prost(message, tag = "6")]
         Ended(super::CallEnded),
-        /// Sent when nothing else was for a while, so that no proxy takes the stream for dead. Means nothing.
+        /// Sent when nothing else was for a while, so that no proxy takes the stream for dead. The service answers it with the control of
+        /// that name: some proxies watch each direction.
         #[prost(message, tag = "15")]
         Heartbeat(super::Heartbeat),
     }
@@ -1054,7 +1055,7 @@ pub mod call_control {
         /// Give the call to another route, with the channel kept as it is.
         #[prost(message, tag = "5")]
         Handoff(super::Handoff),
-        /// As the event of that name.
+        /// The answer to the event of that name. May also come unasked; means nothing.
         #[prost(message, tag = "15")]
         Heartbeat(super::Heartbeat),
     }
@@ -1769,7 +1770,7 @@ pub mod call_service_server {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WorkerReport {
-    #[prost(oneof = "worker_report::Report", tags = "1, 2, 3")]
+    #[prost(oneof = "worker_report::Report", tags = "1, 2, 3, 15")]
     pub report: ::core::option::Option<worker_report::Report>,
 }
 /// Nested message and enum types in `WorkerReport`.
@@ -1785,6 +1786,9 @@ pub mod worker_report {
         /// The worker does not take the offered call; the next worker is asked at once.
         #[prost(message, tag = "3")]
         Declined(super::OfferDeclined),
+        /// The answer to the offer of that name.
+        #[prost(message, tag = "15")]
+        Heartbeat(super::Heartbeat),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1822,7 +1826,7 @@ pub struct OfferDeclined {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WorkerOffer {
-    #[prost(oneof = "worker_offer::Offer", tags = "1, 2, 3")]
+    #[prost(oneof = "worker_offer::Offer", tags = "1, 2, 3, 15")]
     pub offer: ::core::option::Option<worker_offer::Offer>,
 }
 /// Nested message and enum types in `WorkerOffer`.
@@ -1836,6 +1840,10 @@ pub mod worker_offer {
         /// The offer is void: taken too late, or the caller is gone.
         #[prost(message, tag = "3")]
         Withdrawn(super::OfferWithdrawn),
+        /// Sent every 20 s, unless the bridge has another setting, so that no proxy takes the stream for dead. The worker answers it
+        /// with a report of that name: some proxies watch each direction.
+        #[prost(message, tag = "15")]
+        Heartbeat(super::Heartbeat),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -3,7 +3,7 @@
 use super::{Close, Machine, Phase, Queued, State};
 use crate::{
     facts::{self, Ended},
-    proto::{self, CallControl, CallEvent, call_event::Event},
+    proto::{self, CallControl, CallEvent, call_control::Control, call_event::Event},
     time,
 };
 use std::{
@@ -97,7 +97,15 @@ impl Machine {
     /// An event of the bridge. What does not fit is ignored: nothing that comes may break the process.
     pub(crate) fn event(&self, event: CallEvent) {
         match event.event {
-            None | Some(Event::Heartbeat(_)) => {}
+            None => {}
+            Some(Event::Heartbeat(it)) => {
+                let mut state = self.state();
+                // Where anything waits to be sent, proxies on the way see traffic enough.
+                if state.close.is_none() && state.urgent.is_empty() {
+                    state.urgent.push_back(Control::Heartbeat(it));
+                    state.wake();
+                }
+            }
             Some(Event::Started(_)) => tracing::warn!("the bridge sent `started` twice; ignored"),
             Some(Event::Progress(it)) => self.progress(&it),
             Some(Event::Result(it)) => self.result(it),

@@ -161,6 +161,9 @@ impl Registration {
                         report(reports.as_ref(), Report::Declined(declined)).await;
                     }
                 }
+                Ok(Some(Offer::Heartbeat(it))) => {
+                    report(reports.as_ref(), Report::Heartbeat(it)).await;
+                }
                 // What becomes of a withdrawn offer, taking it tells.
                 Ok(Some(Offer::Withdrawn(_))) => {}
                 Ok(None) if reports.is_none() => return Over::Closed,

@@ -90,7 +90,7 @@ impl Worker {
             let mut offers = self.offers().await?;
             match offers.stream.next().await.and_then(|offer| offer.offer) {
                 Some(Offer::Registered(registered)) => Ok((registered, offers)),
-                Some(other @ (Offer::Call(_) | Offer::Withdrawn(_))) => {
+                Some(other @ (Offer::Call(_) | Offer::Withdrawn(_) | Offer::Heartbeat(_))) => {
                     bail!("the bridge began with {other:?}")
                 }
                 None => bail!("the bridge closed, or said nothing that can be read"),
@@ -119,6 +119,11 @@ impl Worker {
             };
             let Some(offer) = offer else { break };
             while calls.try_join_next().is_some() {}
+            if let Some(Offer::Heartbeat(heartbeat)) = offer.offer
+                && !worker.scripts.is_mute()
+            {
+                offers.report(Report::Heartbeat(heartbeat)).await;
+            }
             if let Some(Offer::Call(offer)) = offer.offer {
                 if stopping {
                     let reason = "the worker is being restarted".to_owned();

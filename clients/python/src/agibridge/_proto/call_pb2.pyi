@@ -54,7 +54,9 @@ class CallEvent(_message.Message):
     def ended(self) -> Global___CallEnded: ...
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
-        """Sent when nothing else was for a while, so that no proxy takes the stream for dead. Means nothing."""
+        """Sent when nothing else was for a while, so that no proxy takes the stream for dead. The service answers it with the control of
+        that name: some proxies watch each direction.
+        """
 
     def __init__(
         self,
@@ -111,7 +113,7 @@ class CallControl(_message.Message):
 
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
-        """As the event of that name."""
+        """The answer to the event of that name. May also come unasked; means nothing."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ from agibridge._proto import call_pb2 as agibridge_dot_v1_dot_call__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61gibridge/v1/worker.proto\x12\x0c\x61gibridge.v1\x1a\x17\x61gibridge/v1/call.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa3\x01\n\x0cWorkerReport\x12*\n\x05hello\x18\x01 \x01(\x0b\x32\x19.agibridge.v1.WorkerHelloH\x00\x12,\n\x06status\x18\x02 \x01(\x0b\x32\x1a.agibridge.v1.WorkerStatusH\x00\x12/\n\x08\x64\x65\x63lined\x18\x03 \x01(\x0b\x32\x1b.agibridge.v1.OfferDeclinedH\x00\x42\x08\n\x06report\"\xa9\x01\n\x0bWorkerHello\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0e\n\x06groups\x18\x02 \x03(\t\x12\x11\n\tmax_calls\x18\x03 \x01(\r\x12\x35\n\x06labels\x18\x04 \x03(\x0b\x32%.agibridge.v1.WorkerHello.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\".\n\x0cWorkerStatus\x12\x10\n\x08\x64raining\x18\x01 \x01(\x08\x12\x0c\n\x04load\x18\x02 \x01(\x01\".\n\rOfferDeclined\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xa2\x01\n\x0bWorkerOffer\x12.\n\nregistered\x18\x01 \x01(\x0b\x32\x18.agibridge.v1.RegisteredH\x00\x12\'\n\x04\x63\x61ll\x18\x02 \x01(\x0b\x32\x17.agibridge.v1.CallOfferH\x00\x12\x31\n\twithdrawn\x18\x03 \x01(\x0b\x32\x1c.agibridge.v1.OfferWithdrawnH\x00\x42\x07\n\x05offer\"\x1f\n\nRegistered\x12\x11\n\tbridge_id\x18\x01 \x01(\t\"\xa0\x01\n\tCallOffer\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x02 \x01(\t\x12\r\n\x05group\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12&\n\x07\x63hannel\x18\x05 \x01(\x0b\x32\x15.agibridge.v1.Channel\x12-\n\nexpires_in\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x1f\n\x0eOfferWithdrawn\x12\r\n\x05token\x18\x01 \x01(\t2\x9a\x01\n\rWorkerService\x12\x45\n\x08Register\x12\x1a.agibridge.v1.WorkerReport\x1a\x19.agibridge.v1.WorkerOffer(\x01\x30\x01\x12\x42\n\x08TakeCall\x12\x19.agibridge.v1.CallControl\x1a\x17.agibridge.v1.CallEvent(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61gibridge/v1/worker.proto\x12\x0c\x61gibridge.v1\x1a\x17\x61gibridge/v1/call.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd1\x01\n\x0cWorkerReport\x12*\n\x05hello\x18\x01 \x01(\x0b\x32\x19.agibridge.v1.WorkerHelloH\x00\x12,\n\x06status\x18\x02 \x01(\x0b\x32\x1a.agibridge.v1.WorkerStatusH\x00\x12/\n\x08\x64\x65\x63lined\x18\x03 \x01(\x0b\x32\x1b.agibridge.v1.OfferDeclinedH\x00\x12,\n\theartbeat\x18\x0f \x01(\x0b\x32\x17.agibridge.v1.HeartbeatH\x00\x42\x08\n\x06report\"\xa9\x01\n\x0bWorkerHello\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0e\n\x06groups\x18\x02 \x03(\t\x12\x11\n\tmax_calls\x18\x03 \x01(\r\x12\x35\n\x06labels\x18\x04 \x03(\x0b\x32%.agibridge.v1.WorkerHello.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\".\n\x0cWorkerStatus\x12\x10\n\x08\x64raining\x18\x01 \x01(\x08\x12\x0c\n\x04load\x18\x02 \x01(\x01\".\n\rOfferDeclined\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xd0\x01\n\x0bWorkerOffer\x12.\n\nregistered\x18\x01 \x01(\x0b\x32\x18.agibridge.v1.RegisteredH\x00\x12\'\n\x04\x63\x61ll\x18\x02 \x01(\x0b\x32\x17.agibridge.v1.CallOfferH\x00\x12\x31\n\twithdrawn\x18\x03 \x01(\x0b\x32\x1c.agibridge.v1.OfferWithdrawnH\x00\x12,\n\theartbeat\x18\x0f \x01(\x0b\x32\x17.agibridge.v1.HeartbeatH\x00\x42\x07\n\x05offer\"\x1f\n\nRegistered\x12\x11\n\tbridge_id\x18\x01 \x01(\t\"\xa0\x01\n\tCallOffer\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x02 \x01(\t\x12\r\n\x05group\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12&\n\x07\x63hannel\x18\x05 \x01(\x0b\x32\x15.agibridge.v1.Channel\x12-\n\nexpires_in\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x1f\n\x0eOfferWithdrawn\x12\r\n\x05token\x18\x01 \x01(\t2\x9a\x01\n\rWorkerService\x12\x45\n\x08Register\x12\x1a.agibridge.v1.WorkerReport\x1a\x19.agibridge.v1.WorkerOffer(\x01\x30\x01\x12\x42\n\x08TakeCall\x12\x19.agibridge.v1.CallControl\x1a\x17.agibridge.v1.CallEvent(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,23 +36,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORKERHELLO_LABELSENTRY']._loaded_options = None
   _globals['_WORKERHELLO_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_WORKERREPORT']._serialized_start=101
-  _globals['_WORKERREPORT']._serialized_end=264
-  _globals['_WORKERHELLO']._serialized_start=267
-  _globals['_WORKERHELLO']._serialized_end=436
-  _globals['_WORKERHELLO_LABELSENTRY']._serialized_start=391
-  _globals['_WORKERHELLO_LABELSENTRY']._serialized_end=436
-  _globals['_WORKERSTATUS']._serialized_start=438
-  _globals['_WORKERSTATUS']._serialized_end=484
-  _globals['_OFFERDECLINED']._serialized_start=486
-  _globals['_OFFERDECLINED']._serialized_end=532
-  _globals['_WORKEROFFER']._serialized_start=535
-  _globals['_WORKEROFFER']._serialized_end=697
-  _globals['_REGISTERED']._serialized_start=699
-  _globals['_REGISTERED']._serialized_end=730
-  _globals['_CALLOFFER']._serialized_start=733
-  _globals['_CALLOFFER']._serialized_end=893
-  _globals['_OFFERWITHDRAWN']._serialized_start=895
-  _globals['_OFFERWITHDRAWN']._serialized_end=926
-  _globals['_WORKERSERVICE']._serialized_start=929
-  _globals['_WORKERSERVICE']._serialized_end=1083
+  _globals['_WORKERREPORT']._serialized_end=310
+  _globals['_WORKERHELLO']._serialized_start=313
+  _globals['_WORKERHELLO']._serialized_end=482
+  _globals['_WORKERHELLO_LABELSENTRY']._serialized_start=437
+  _globals['_WORKERHELLO_LABELSENTRY']._serialized_end=482
+  _globals['_WORKERSTATUS']._serialized_start=484
+  _globals['_WORKERSTATUS']._serialized_end=530
+  _globals['_OFFERDECLINED']._serialized_start=532
+  _globals['_OFFERDECLINED']._serialized_end=578
+  _globals['_WORKEROFFER']._serialized_start=581
+  _globals['_WORKEROFFER']._serialized_end=789
+  _globals['_REGISTERED']._serialized_start=791
+  _globals['_REGISTERED']._serialized_end=822
+  _globals['_CALLOFFER']._serialized_start=825
+  _globals['_CALLOFFER']._serialized_end=985
+  _globals['_OFFERWITHDRAWN']._serialized_start=987
+  _globals['_OFFERWITHDRAWN']._serialized_end=1018
+  _globals['_WORKERSERVICE']._serialized_start=1021
+  _globals['_WORKERSERVICE']._serialized_end=1175
 # @@protoc_insertion_point(module_scope)

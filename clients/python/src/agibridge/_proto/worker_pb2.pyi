@@ -27,6 +27,7 @@ class WorkerReport(_message.Message):
     HELLO_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     DECLINED_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___WorkerHello:
         """The first report, exactly once."""
@@ -39,18 +40,23 @@ class WorkerReport(_message.Message):
     def declined(self) -> Global___OfferDeclined:
         """The worker does not take the offered call; the next worker is asked at once."""
 
+    @_builtins.property
+    def heartbeat(self) -> _call_pb2.Heartbeat:
+        """The answer to the offer of that name."""
+
     def __init__(
         self,
         *,
         hello: Global___WorkerHello | None = ...,
         status: Global___WorkerStatus | None = ...,
         declined: Global___OfferDeclined | None = ...,
+        heartbeat: _call_pb2.Heartbeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "hello", b"hello", "report", b"report", "status", b"status"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "heartbeat", b"heartbeat", "hello", b"hello", "report", b"report", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "hello", b"hello", "report", b"report", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "heartbeat", b"heartbeat", "hello", b"hello", "report", b"report", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_report: _TypeAlias = _typing.Literal["hello", "status", "declined"]  # noqa: Y015
+    _WhichOneofReturnType_report: _TypeAlias = _typing.Literal["hello", "status", "declined", "heartbeat"]  # noqa: Y015
     _WhichOneofArgType_report: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_report) -> _WhichOneofReturnType_report | None: ...
 
@@ -163,6 +169,7 @@ class WorkerOffer(_message.Message):
     REGISTERED_FIELD_NUMBER: _builtins.int
     CALL_FIELD_NUMBER: _builtins.int
     WITHDRAWN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def registered(self) -> Global___Registered: ...
     @_builtins.property
@@ -171,18 +178,25 @@ class WorkerOffer(_message.Message):
     def withdrawn(self) -> Global___OfferWithdrawn:
         """The offer is void: taken too late, or the caller is gone."""
 
+    @_builtins.property
+    def heartbeat(self) -> _call_pb2.Heartbeat:
+        """Sent every 20 s, unless the bridge has another setting, so that no proxy takes the stream for dead. The worker answers it
+        with a report of that name: some proxies watch each direction.
+        """
+
     def __init__(
         self,
         *,
         registered: Global___Registered | None = ...,
         call: Global___CallOffer | None = ...,
         withdrawn: Global___OfferWithdrawn | None = ...,
+        heartbeat: _call_pb2.Heartbeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "offer", b"offer", "registered", b"registered", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "heartbeat", b"heartbeat", "offer", b"offer", "registered", b"registered", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "offer", b"offer", "registered", b"registered", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "heartbeat", b"heartbeat", "offer", b"offer", "registered", b"registered", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_offer: _TypeAlias = _typing.Literal["registered", "call", "withdrawn"]  # noqa: Y015
+    _WhichOneofReturnType_offer: _TypeAlias = _typing.Literal["registered", "call", "withdrawn", "heartbeat"]  # noqa: Y015
     _WhichOneofArgType_offer: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_offer) -> _WhichOneofReturnType_offer | None: ...
 

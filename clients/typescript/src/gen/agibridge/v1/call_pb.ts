@@ -69,7 +69,8 @@ export type CallEvent = Message<"agibridge.v1.CallEvent"> & {
     case: "ended";
   } | {
     /**
-     * Sent when nothing else was for a while, so that no proxy takes the stream for dead. Means nothing.
+     * Sent when nothing else was for a while, so that no proxy takes the stream for dead. The service answers it with the control of
+     * that name: some proxies watch each direction.
      *
      * @generated from field: agibridge.v1.Heartbeat heartbeat = 15;
      */
@@ -136,7 +137,7 @@ export type CallControl = Message<"agibridge.v1.CallControl"> & {
     case: "handoff";
   } | {
     /**
-     * As the event of that name.
+     * The answer to the event of that name. May also come unasked; means nothing.
      *
      * @generated from field: agibridge.v1.Heartbeat heartbeat = 15;
      */

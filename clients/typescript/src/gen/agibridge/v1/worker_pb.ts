@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { CallControlSchema, CallEventSchema, Channel } from "./call_pb.js";
+import type { CallControlSchema, CallEventSchema, Channel, Heartbeat } from "./call_pb.js";
 import { file_agibridge_v1_call } from "./call_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agibridge/v1/worker.proto.
  */
 export const file_agibridge_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChlhZ2licmlkZ2UvdjEvd29ya2VyLnByb3RvEgxhZ2licmlkZ2UudjEiowEKDFdvcmtlclJlcG9ydBIqCgVoZWxsbxgBIAEoCzIZLmFnaWJyaWRnZS52MS5Xb3JrZXJIZWxsb0gAEiwKBnN0YXR1cxgCIAEoCzIaLmFnaWJyaWRnZS52MS5Xb3JrZXJTdGF0dXNIABIvCghkZWNsaW5lZBgDIAEoCzIbLmFnaWJyaWRnZS52MS5PZmZlckRlY2xpbmVkSABCCAoGcmVwb3J0IqkBCgtXb3JrZXJIZWxsbxIRCgl3b3JrZXJfaWQYASABKAkSDgoGZ3JvdXBzGAIgAygJEhEKCW1heF9jYWxscxgDIAEoDRI1CgZsYWJlbHMYBCADKAsyJS5hZ2licmlkZ2UudjEuV29ya2VySGVsbG8uTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCgxXb3JrZXJTdGF0dXMSEAoIZHJhaW5pbmcYASABKAgSDAoEbG9hZBgCIAEoASIuCg1PZmZlckRlY2xpbmVkEg0KBXRva2VuGAEgASgJEg4KBnJlYXNvbhgCIAEoCSKiAQoLV29ya2VyT2ZmZXISLgoKcmVnaXN0ZXJlZBgBIAEoCzIYLmFnaWJyaWRnZS52MS5SZWdpc3RlcmVkSAASJwoEY2FsbBgCIAEoCzIXLmFnaWJyaWRnZS52MS5DYWxsT2ZmZXJIABIxCgl3aXRoZHJhd24YAyABKAsyHC5hZ2licmlkZ2UudjEuT2ZmZXJXaXRoZHJhd25IAEIHCgVvZmZlciIfCgpSZWdpc3RlcmVkEhEKCWJyaWRnZV9pZBgBIAEoCSKgAQoJQ2FsbE9mZmVyEg0KBXRva2VuGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSDQoFZ3JvdXAYAyABKAkSDQoFcm91dGUYBCABKAkSJgoHY2hhbm5lbBgFIAEoCzIVLmFnaWJyaWRnZS52MS5DaGFubmVsEi0KCmV4cGlyZXNfaW4YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iHwoOT2ZmZXJXaXRoZHJhd24SDQoFdG9rZW4YASABKAkymgEKDVdvcmtlclNlcnZpY2USRQoIUmVnaXN0ZXISGi5hZ2licmlkZ2UudjEuV29ya2VyUmVwb3J0GhkuYWdpYnJpZGdlLnYxLldvcmtlck9mZmVyKAEwARJCCghUYWtlQ2FsbBIZLmFnaWJyaWRnZS52MS5DYWxsQ29udHJvbBoXLmFnaWJyaWRnZS52MS5DYWxsRXZlbnQoATABYgZwcm90bzM", [file_agibridge_v1_call, file_google_protobuf_duration]);
+  fileDesc("ChlhZ2licmlkZ2UvdjEvd29ya2VyLnByb3RvEgxhZ2licmlkZ2UudjEi0QEKDFdvcmtlclJlcG9ydBIqCgVoZWxsbxgBIAEoCzIZLmFnaWJyaWRnZS52MS5Xb3JrZXJIZWxsb0gAEiwKBnN0YXR1cxgCIAEoCzIaLmFnaWJyaWRnZS52MS5Xb3JrZXJTdGF0dXNIABIvCghkZWNsaW5lZBgDIAEoCzIbLmFnaWJyaWRnZS52MS5PZmZlckRlY2xpbmVkSAASLAoJaGVhcnRiZWF0GA8gASgLMhcuYWdpYnJpZGdlLnYxLkhlYXJ0YmVhdEgAQggKBnJlcG9ydCKpAQoLV29ya2VySGVsbG8SEQoJd29ya2VyX2lkGAEgASgJEg4KBmdyb3VwcxgCIAMoCRIRCgltYXhfY2FsbHMYAyABKA0SNQoGbGFiZWxzGAQgAygLMiUuYWdpYnJpZGdlLnYxLldvcmtlckhlbGxvLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiLgoMV29ya2VyU3RhdHVzEhAKCGRyYWluaW5nGAEgASgIEgwKBGxvYWQYAiABKAEiLgoNT2ZmZXJEZWNsaW5lZBINCgV0b2tlbhgBIAEoCRIOCgZyZWFzb24YAiABKAki0AEKC1dvcmtlck9mZmVyEi4KCnJlZ2lzdGVyZWQYASABKAsyGC5hZ2licmlkZ2UudjEuUmVnaXN0ZXJlZEgAEicKBGNhbGwYAiABKAsyFy5hZ2licmlkZ2UudjEuQ2FsbE9mZmVySAASMQoJd2l0aGRyYXduGAMgASgLMhwuYWdpYnJpZGdlLnYxLk9mZmVyV2l0aGRyYXduSAASLAoJaGVhcnRiZWF0GA8gASgLMhcuYWdpYnJpZGdlLnYxLkhlYXJ0YmVhdEgAQgcKBW9mZmVyIh8KClJlZ2lzdGVyZWQSEQoJYnJpZGdlX2lkGAEgASgJIqABCglDYWxsT2ZmZXISDQoFdG9rZW4YASABKAkSDwoHY2FsbF9pZBgCIAEoCRINCgVncm91cBgDIAEoCRINCgVyb3V0ZRgEIAEoCRImCgdjaGFubmVsGAUgASgLMhUuYWdpYnJpZGdlLnYxLkNoYW5uZWwSLQoKZXhwaXJlc19pbhgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIfCg5PZmZlcldpdGhkcmF3bhINCgV0b2tlbhgBIAEoCTKaAQoNV29ya2VyU2VydmljZRJFCghSZWdpc3RlchIaLmFnaWJyaWRnZS52MS5Xb3JrZXJSZXBvcnQaGS5hZ2licmlkZ2UudjEuV29ya2VyT2ZmZXIoATABEkIKCFRha2VDYWxsEhkuYWdpYnJpZGdlLnYxLkNhbGxDb250cm9sGhcuYWdpYnJpZGdlLnYxLkNhbGxFdmVudCgBMAFiBnByb3RvMw", [file_agibridge_v1_call, file_google_protobuf_duration]);
 
 /**
  * @generated from message agibridge.v1.WorkerReport
@@ -49,6 +49,14 @@ export type WorkerReport = Message<"agibridge.v1.WorkerReport"> & {
      */
     value: OfferDeclined;
     case: "declined";
+  } | {
+    /**
+     * The answer to the offer of that name.
+     *
+     * @generated from field: agibridge.v1.Heartbeat heartbeat = 15;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
   } | { case: undefined; value?: undefined };
 };
 
@@ -172,6 +180,15 @@ export type WorkerOffer = Message<"agibridge.v1.WorkerOffer"> & {
      */
     value: OfferWithdrawn;
     case: "withdrawn";
+  } | {
+    /**
+     * Sent every 20 s, unless the bridge has another setting, so that no proxy takes the stream for dead. The worker answers it
+     * with a report of that name: some proxies watch each direction.
+     *
+     * @generated from field: agibridge.v1.Heartbeat heartbeat = 15;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
   } | { case: undefined; value?: undefined };
 };
 

@@ -105,7 +105,13 @@ final class CallMachine {
       }
       switch (event.getEventCase()) {
         case STARTED -> tell = started(event.getStarted());
-        case HEARTBEAT, EVENT_NOT_SET -> {}
+        case HEARTBEAT -> {
+          // Where anything waits to be sent, proxies on the way see traffic enough.
+          if (started != null && !closed && transport.isReady()) {
+            put(CallControl.newBuilder().setHeartbeat(event.getHeartbeat()));
+          }
+        }
+        case EVENT_NOT_SET -> {}
         default -> {
           if (started == null) {
             String why =

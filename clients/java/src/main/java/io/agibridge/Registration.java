@@ -210,6 +210,8 @@ final class Registration {
           worker.registered();
         }
         case CALL -> offered(offer.getCall());
+        case HEARTBEAT ->
+            report(WorkerReport.newBuilder().setHeartbeat(offer.getHeartbeat()).build());
         // One that is taken already ends by its own stream.
         case WITHDRAWN, OFFER_NOT_SET -> {}
       }
