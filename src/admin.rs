@@ -16,8 +16,9 @@
 //! | `POST /calls/{id}/hangup` | tells one call to end; `id` may be the beginning of an id |
 //! | `POST /reload` | reads the configuration again and tells what came of it |
 //!
-//! Every error is `{"error": "…"}`. A change needs `Authorization: Bearer …` where a token is set. Where none is set it is
-//! taken from this machine only, and needs the header `agibridge-client` or a JSON body, which no foreign web page can send.
+//! Every error is `{"error": "…"}`. A change needs a credential where one is set for it. Where none is set it is taken from this
+//! machine only, and needs the header `agibridge-client` or a JSON body, which no foreign web page can send. What needs a
+//! credential besides is a matter of the settings; probes, the version and the page itself never do.
 
 mod console;
 mod history;
@@ -32,32 +33,60 @@ mod routes;
 mod server;
 
 pub use overview::{AddressView, RouteSource, RouteView, ServiceView};
+pub use permission::{Access, Right};
 pub use readiness::{Condition, Readiness};
 pub use reload::{ReloadReport, ReloadRequest};
 
 use crate::{
-    secret::Secret,
+    access::Tokens,
     session::{recorder::Recorder, registry::Registry},
     telemetry::metrics::Metrics,
+    tls::Acceptor,
 };
+use arc_swap::ArcSwap;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::mpsc};
 
 /// The header that tells a client of ours from a web page.
 pub const CLIENT_HEADER: &str = "agibridge-client";
 
-/// What an operator sets.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What is spoken over TLS.
+pub const ALPN: [&str; 1] = ["http/1.1"];
+
+/// Who may do what; replaced whole by a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// What changes need as `Authorization: Bearer …`; unset: changes are taken from this machine only.
-    pub token: Option<Secret>,
+    /// What needs a credential to which none is given is taken from this machine only.
+    pub access: Vec<Access>,
+    /// What needs none; probes never do.
+    pub everybody: Option<Right>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { access: Vec::new(), everybody: Some(Right::See) }
+    }
+}
+
+#[cfg(test)]
+impl Settings {
+    pub(crate) fn with_token(token: Option<&str>) -> Self {
+        let token =
+            token.map(|token| crate::access::Credential::Token(crate::secret::Secret::new(token)));
+        let access = token.map(|credential| Access { right: Right::Change, credential });
+        Self { access: access.into_iter().collect(), ..Self::default() }
+    }
 }
 
 /// The parts of the bridge that the port shows and reaches.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// What an operator sets.
-    pub settings: Settings,
+    /// Who may do what.
+    pub settings: Arc<ArcSwap<Settings>>,
+    /// Checks the JWTs that clients show.
+    pub tokens: Arc<Tokens>,
+    /// Unset: plain text.
+    pub tls: Option<Arc<Acceptor>>,
     /// The calls that live.
     pub registry: Arc<Registry>,
     /// What `/metrics` shows.
@@ -76,8 +105,9 @@ pub struct Parts {
 
 /// Answers requests until `stop` is done, and for a second more those that are being answered then.
 pub async fn serve(listener: TcpListener, parts: Parts, stop: impl Future<Output = ()>) {
+    let tls = parts.tls.clone();
     let router = routes::router(Arc::new(parts));
-    server::run(listener, router, server::Limits::default(), stop).await;
+    server::run(listener, router, tls, server::Limits::default(), stop).await;
 }
 
 #[cfg(test)]

@@ -19,36 +19,21 @@ mod server;
 mod service;
 #[cfg(test)]
 mod tests;
-mod tls;
 mod websocket;
 
-pub use permission::{Credential, Groups, Permit};
+pub use permission::{Groups, Permit};
 
-use crate::upstream::{Pings, Workers};
+use crate::{
+    access::Tokens,
+    tls::Acceptor,
+    upstream::{Pings, Workers},
+};
 use arc_swap::ArcSwap;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
-/// How workers see who the bridge is, and how it checks who they are. The files are read for each connection anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// PEM file with the bridge's certificate chain.
-    pub cert: PathBuf,
-    /// PEM file with its private key.
-    pub key: PathBuf,
-    /// PEM file with the authorities of the workers' certificates; unset: none is asked for.
-    pub client_ca: Option<PathBuf>,
-}
-
-impl Tls {
-    /// Whether a handshake can begin with these files now.
-    ///
-    /// # Errors
-    /// The file that is not in order, and why.
-    pub fn check(&self) -> Result<(), String> {
-        tls::server_config(self).map(drop)
-    }
-}
+/// What is spoken over TLS.
+pub const ALPN: [&str; 2] = ["h2", "http/1.1"];
 
 /// Who may register; replaced whole by a reload.
 pub type Permits = Arc<ArcSwap<Vec<Permit>>>;
@@ -57,7 +42,9 @@ pub type Permits = Arc<ArcSwap<Vec<Permit>>>;
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// Unset: plain text.
-    pub tls: Option<Tls>,
+    pub tls: Option<Arc<Acceptor>>,
+    /// Checks the JWTs that workers show.
+    pub tokens: Arc<Tokens>,
     /// Who may register.
     pub permits: Permits,
     /// Who has.

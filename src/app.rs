@@ -4,7 +4,8 @@
 //! addresses of services, reloads and the drain.
 
 use crate::{
-    admin::{AddressView, RouteSource, RouteView, ServiceView},
+    access::Tokens,
+    admin::{AddressView, RouteSource, RouteView, ServiceView, Settings},
     agi::Limits,
     ami::Links,
     api::{self, Permits},
@@ -18,6 +19,7 @@ use crate::{
         otlp::{self, Exporter},
         tracer::{self, Tracer},
     },
+    tls::Acceptor,
     upstream::{Directory, Endpoint, Health, Resolver, Upstreams, Workers},
 };
 use anyhow::Context;
@@ -54,6 +56,8 @@ pub struct App {
     directory: Arc<Directory>,
     workers: Arc<Workers>,
     permits: Permits,
+    tokens: Arc<Tokens>,
+    admin: Arc<ArcSwap<Settings>>,
     metrics: Arc<Metrics>,
     tracing: tracer::Rules,
     exporter: Option<Exporter>,
@@ -122,6 +126,8 @@ impl App {
             directory,
             workers,
             permits: Arc::new(ArcSwap::from_pointee(config.api.workers.clone())),
+            tokens: Arc::new(Tokens::new(&config.jwt)),
+            admin: Arc::new(ArcSwap::from_pointee(config.admin.who_may())),
             metrics,
             tracing: config.telemetry.rules,
             exporter,
@@ -173,6 +179,16 @@ impl App {
         })
     }
 
+    /// Who may do what over the admin port.
+    pub fn admin(&self) -> &Arc<ArcSwap<Settings>> {
+        &self.admin
+    }
+
+    /// What checks JWTs.
+    pub fn tokens(&self) -> &Arc<Tokens> {
+        &self.tokens
+    }
+
     /// The instruments of the process.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
@@ -186,7 +202,10 @@ impl App {
         self.shared.archive.set(config.transcripts.clone());
         self.shared.rules.store(Arc::new(rules(config)));
         self.allow.store(Arc::new(networks(&config.agi)));
+        // Before whoever needs them is let in by them.
+        self.tokens.update(&config.jwt);
         self.permits.store(Arc::new(config.api.workers.clone()));
+        self.admin.store(Arc::new(config.admin.who_may()));
         self.metrics.config_loaded(true, SystemTime::now());
         self.metrics.calls_max(config.agi.max_calls);
         self.metrics.routes(config.routes.routes().map(|route| &route.name));
@@ -271,9 +290,8 @@ impl App {
 
     fn start_api(&mut self, config: &ApiConfig) -> anyhow::Result<()> {
         let Some(address) = config.listen else { return Ok(()) };
-        if let Some(tls) = &config.tls {
-            tls.check().map_err(anyhow::Error::msg).context("api.tls")?;
-        }
+        let tls = config.tls.clone().map(|tls| Acceptor::new(tls, &api::ALPN));
+        let tls = tls.transpose().context("api.tls")?;
         let bound = TcpListener::bind(address).and_then(|listener| {
             listener.set_nonblocking(true)?;
             tokio::net::TcpListener::from_std(listener)
@@ -283,7 +301,8 @@ impl App {
         let (draining, drain) = watch::channel(false);
         let (stop, stopped) = oneshot::channel();
         let parts = api::Parts {
-            tls: config.tls.clone(),
+            tls,
+            tokens: Arc::clone(&self.tokens),
             permits: Arc::clone(&self.permits),
             workers: Arc::clone(&self.workers),
             bridge_id: bridge_id(),

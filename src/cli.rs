@@ -16,7 +16,14 @@ use std::{
 };
 
 /// Variables of the program itself, which are no part of the configuration.
-const OWN_VARIABLES: [&str; 3] = ["AGIBRIDGE_CONFIG", "AGIBRIDGE_ADMIN", "AGIBRIDGE_ADMIN_TOKEN"];
+const OWN_VARIABLES: [&str; 6] = [
+    "AGIBRIDGE_CONFIG",
+    "AGIBRIDGE_ADMIN",
+    "AGIBRIDGE_ADMIN_TOKEN",
+    "AGIBRIDGE_ADMIN_CA",
+    "AGIBRIDGE_ADMIN_CERT",
+    "AGIBRIDGE_ADMIN_KEY",
+];
 
 /// FastAGI in, one gRPC stream a call out
 ///

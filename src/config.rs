@@ -23,16 +23,22 @@ pub use load::{Loaded, load, parse};
 pub use watch::{Reloader, Stopped, Watch, watch};
 
 use crate::{
+    access::{Credential, Issuer},
+    admin::{Access, Right, Settings},
     ami::Server,
-    api::{self, Permit, Tls},
+    api::{self, Permit},
     archive,
     route::Table,
     secret::Secret,
     session::recorder,
     telemetry::otlp,
+    tls::ServerTls,
 };
 use ipnet::IpNet;
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 /// All that the bridge was told. Made by [`load()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +49,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// Where workers dial in.
     pub api: ApiConfig,
+    /// Whose JWTs are taken, on both.
+    pub jwt: Vec<Issuer>,
     /// How the bridge stops.
     pub shutdown: ShutdownConfig,
     /// Logs.
@@ -91,8 +99,29 @@ pub struct AgiConfig {
 pub struct AdminConfig {
     /// Needs a restart.
     pub listen: SocketAddr,
+    /// None: plain text. Needs a restart.
+    pub tls: Option<ServerTls>,
     /// Must be shown by whoever changes something.
     pub token: Option<Secret>,
+    /// Who else may do what.
+    pub settings: Settings,
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 4574));
+        Self { listen, tls: None, token: None, settings: Settings::default() }
+    }
+}
+
+impl AdminConfig {
+    /// Who may do what; the token among them.
+    pub fn who_may(&self) -> Settings {
+        let mut settings = self.settings.clone();
+        let token = self.token.clone().map(Credential::Token);
+        settings.access.extend(token.map(|credential| Access { right: Right::Change, credential }));
+        settings
+    }
 }
 
 /// Where workers dial in.
@@ -101,7 +130,7 @@ pub struct ApiConfig {
     /// None: nobody can dial in. Needs a restart.
     pub listen: Option<SocketAddr>,
     /// None: plain text. Needs a restart.
-    pub tls: Option<Tls>,
+    pub tls: Option<ServerTls>,
     /// How often workers are asked whether they are there. Needs a restart.
     pub heartbeat: Duration,
     /// Who may register for which group; empty: nobody.

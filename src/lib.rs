@@ -2,6 +2,7 @@
 //!
 //! Pure parts know words and order: [`agi`], [`call`], [`route`]. The I/O around them is thin.
 
+pub mod access;
 pub mod admin;
 pub mod agi;
 pub mod ami;
@@ -14,7 +15,9 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod listener;
+mod outbound;
 pub mod phone;
+mod port;
 pub mod proto;
 pub mod redact;
 pub mod route;

@@ -129,7 +129,7 @@ impl Remote {
 }
 
 /// How a `grpcs://` or `wss://` service is checked, and how the bridge shows who it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Tls {
     /// PEM file with the authorities to trust; unset: the system's.
     pub ca: Option<PathBuf>,

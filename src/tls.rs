@@ -1,22 +1,40 @@
 //! What a TLS client needs: authorities, its own certificate, one crypto provider. Knows files and rustls, and no peers.
 
+mod kept;
+mod server;
+
+pub use kept::refused_files;
+pub use server::{Acceptor, ServerTls};
+
 use crate::route::Tls;
+use kept::Kept;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use std::{
+    collections::HashMap,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// A connection, plain or TLS.
+pub(crate) type Socket = Box<dyn Stream>;
+
+/// What a connection can do.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A file of certificates or keys is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TlsError(String);
 
-/// Shakes hands with `host` over `tcp`, for the protocol `alpn` where one must be agreed on. The files are read anew each time,
-/// so that a rotated one is in force with the next connection.
+/// Shakes hands with `host` over `tcp`, for the protocol `alpn` where one must be agreed on.
 ///
 /// # Errors
 /// When a file is of no use, or the other side is not who it should be.
@@ -34,18 +52,29 @@ pub async fn handshake(
     let config = tokio::task::spawn_blocking(move || client_config(&files, alpn))
         .await
         .map_err(|error| TlsError(error.to_string()))??;
-    TlsConnector::from(Arc::new(config))
-        .connect(name, tcp)
-        .await
-        .map_err(|error| TlsError(error.to_string()))
+    TlsConnector::from(config).connect(name, tcp).await.map_err(|error| TlsError(error.to_string()))
 }
 
-/// For a client that trusts and shows what `tls` says; `alpn`: the protocol that the server must agree to. The files are read
-/// each time: it blocks.
+/// For a client that trusts and shows what `tls` says; `alpn`: the protocol that the server must agree to. The files are looked
+/// at each time: it blocks.
 ///
 /// # Errors
-/// When a file is of no use.
-pub fn client_config(tls: &Tls, alpn: Option<&'static str>) -> Result<ClientConfig, TlsError> {
+/// When a file is of no use, and was not before.
+pub fn client_config(tls: &Tls, alpn: Option<&'static str>) -> Result<Arc<ClientConfig>, TlsError> {
+    type Known = HashMap<(Tls, Option<&'static str>), Arc<Kept<Arc<ClientConfig>>>>;
+    /// As many as configurations have named since the start.
+    static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();
+    let kept = {
+        let mut known =
+            KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        let files = || [&tls.ca, &tls.cert, &tls.key].into_iter().flatten().cloned().collect();
+        let kept = known.entry((tls.clone(), alpn)).or_insert_with(|| Arc::new(Kept::new(files())));
+        Arc::clone(kept)
+    };
+    kept.get(|| made(tls, alpn).map(Arc::new))
+}
+
+fn made(tls: &Tls, alpn: Option<&'static str>) -> Result<ClientConfig, TlsError> {
     let roots = match &tls.ca {
         Some(path) => Arc::new(authorities(path)?),
         None => system_authorities()?,
@@ -56,11 +85,9 @@ pub fn client_config(tls: &Tls, alpn: Option<&'static str>) -> Result<ClientConf
         .map_err(|error| TlsError(error.to_string()))?
         .with_root_certificates(roots);
     let mut config = match (&tls.cert, &tls.key) {
-        (Some(cert), Some(key)) => {
-            let chain = certificates(cert)?;
-            let key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|e| unusable(key, &e))?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| unusable(cert, &error))?
-        }
+        (Some(cert), Some(path)) => builder
+            .with_client_auth_cert(certificates(cert)?, key(path)?)
+            .map_err(|error| unusable(cert, &error))?,
         (None | Some(_), None) | (None, Some(_)) => builder.with_no_client_auth(),
     };
     config.alpn_protocols = alpn.map(|name| name.as_bytes().to_vec()).into_iter().collect();
@@ -97,6 +124,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(unusable(path, &"no certificate in it"));
     }
     Ok(found)
+}
+
+fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| unusable(path, &error))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

@@ -29,8 +29,8 @@ pub use link::{Link, Taken};
 pub use raw::{RawLink, RawRead};
 pub use websocket::{Format, Messages, Pings, Unreadable};
 pub use worker::{
-    Events, GROUPS_MAX, HelloError, Identity, RegisterError, Registration, Take, TakeError,
-    WORKER_ID_MAX, Workers,
+    Events, GROUPS_MAX, HelloError, RegisterError, Registration, Take, TakeError, WORKER_ID_MAX,
+    Workers,
 };
 
 use crate::{

@@ -1,7 +1,8 @@
 //! What happened in calls: the last ones that ended, and one call with its timeline.
 
 use super::{
-    Parts, permission,
+    Parts,
+    permission::{Client, Refusal, Right},
     routes::{Failure, Shared},
 };
 use crate::session::{
@@ -10,11 +11,10 @@ use crate::session::{
 };
 use axum::{
     Json,
-    extract::{ConnectInfo, Path, Query, State, rejection::QueryRejection},
-    http::HeaderMap,
+    extract::{Path, Query, State, rejection::QueryRejection},
 };
 use serde::{Deserialize, Serialize};
-use std::{net::SocketAddr, time::SystemTime};
+use std::time::SystemTime;
 
 /// Calls of a page, at most.
 const LIMIT_MAX: usize = 1_000;
@@ -64,16 +64,11 @@ impl OneCall {
 }
 
 /// Who asks: whoever wants to see more must have the right to change things.
-pub(super) fn reader(
-    parts: &Parts,
-    wants_more: bool,
-    headers: &HeaderMap,
-    peer: SocketAddr,
-) -> Result<Reader, permission::Refusal> {
+pub(super) fn reader(parts: &Parts, wants_more: bool, client: &Client) -> Result<Reader, Refusal> {
     if !wants_more {
-        return Ok(Reader::Anybody);
+        return parts.may(client, Right::See).map(|_| Reader::Anybody);
     }
-    permission::check(&parts.settings, headers, peer).map(|_| Reader::Entitled)
+    parts.may(client, Right::Change).map(|_| Reader::Entitled)
 }
 
 pub(super) fn callers(reader: Reader) -> Callers {
@@ -85,24 +80,22 @@ pub(super) fn callers(reader: Reader) -> Callers {
 
 pub(super) async fn ended(
     State(parts): Shared,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
+    client: Client,
     query: Result<Query<EndedParameters>, QueryRejection>,
 ) -> Result<Json<EndedPage>, Failure> {
     let Query(query) = query?;
-    let reader = reader(&parts, query.callers, &headers, peer)?;
+    let reader = reader(&parts, query.callers, &client)?;
     Ok(Json(parts.recorder.ended(&query.into(), reader)))
 }
 
 pub(super) async fn call(
     State(parts): Shared,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     Path(id): Path<String>,
-    headers: HeaderMap,
     query: Result<Query<CallParameters>, QueryRejection>,
 ) -> Result<Json<OneCall>, Failure> {
     let Query(query) = query?;
-    let reader = reader(&parts, query.callers, &headers, peer)?;
+    let reader = reader(&parts, query.callers, &client)?;
     Ok(Json(one(&parts, &id, query.since, reader, SystemTime::now())?))
 }
 

@@ -10,6 +10,7 @@
 use super::{
     Parts,
     history::{self, EndedParameters},
+    permission::Client,
     phone::Phones,
     readiness::Condition,
     routes::{Failure, Shared},
@@ -19,15 +20,14 @@ use crate::session::{recorder::Reader, registry::Page};
 use axum::{
     Extension,
     body::{Body, Bytes},
-    extract::{ConnectInfo, Query, State, rejection::QueryRejection},
-    http::{HeaderMap, StatusCode, header},
+    extract::{Query, State, rejection::QueryRejection},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
-    net::SocketAddr,
     sync::{Arc, LazyLock},
     time::{Duration, SystemTime},
 };
@@ -94,14 +94,13 @@ pub(super) async fn events(
     Extension(streams): Extension<Streams>,
     Extension(phones): Extension<Arc<Phones>>,
     Extension(connection): Extension<Connection>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
+    client: Client,
     query: Result<Query<Parameters>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let Query(asked) = query?;
     // A phone's talk is shown as it is, so it is for those who may make a call.
     let wants_more = asked.callers || asked.of == Of::Phone;
-    let reader = history::reader(&parts, wants_more, &headers, peer)?;
+    let reader = history::reader(&parts, wants_more, &client)?;
     let place = streams.0.try_acquire_owned().map_err(|_| {
         let full = format!("{STREAMS_MAX} readers follow the bridge already");
         Failure(StatusCode::SERVICE_UNAVAILABLE, full)
@@ -308,7 +307,7 @@ fn bridge(parts: &Parts) -> String {
         "active": parts.registry.active(),
         "missing": missing,
         "recorder": parts.recorder.is_on(),
-        "token": parts.settings.token.is_some(),
+        "token": !parts.settings.load().access.is_empty(),
         "phone": parts.phone.is_some(),
     }))
 }

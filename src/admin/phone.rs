@@ -1,7 +1,7 @@
 //! The phone in the page: simulated calls that this bridge makes to itself, played from a browser.
 
 use super::{
-    permission,
+    permission::{Client, Right},
     routes::{Failure, Shared, taken},
 };
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{ConnectInfo, Path, State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode},
+    extract::{Path, State, rejection::BytesRejection},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -131,17 +131,16 @@ struct Pressed {
 pub(super) async fn dial(
     State(parts): Shared,
     Extension(phones): Extension<Arc<Phones>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
+    client: Client,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    let right = permission::check(&parts.settings, &headers, peer)?;
+    let (by, peer) = (parts.may(&client, Right::Change)?, client.address());
     let dialled: Dialled = read(body)?;
     let agi = parts.phone.ok_or_else(|| {
         Failure(StatusCode::NOT_FOUND, "this bridge has no phone of its own".to_owned())
     })?;
     let (options, url) = options(dialled, agi)?;
-    info!(name: "agibridge.admin.phone", %peer, by = right.text(), url, "an operator makes a simulated call");
+    info!(name: "agibridge.admin.phone", %peer, by = by.text(), url, "an operator makes a simulated call");
     let line = phones.dial(options, url)?;
     let told = json!({"id": line.id, "channel": line.channel});
     Ok((StatusCode::CREATED, Json(told)).into_response())
@@ -150,12 +149,11 @@ pub(super) async fn dial(
 pub(super) async fn press(
     State(parts): Shared,
     Extension(phones): Extension<Arc<Phones>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     Path(id): Path<String>,
-    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    permission::check(&parts.settings, &headers, peer)?;
+    parts.may(&client, Right::Change)?;
     let Pressed { keys } = read(body)?;
     if keys.is_empty() || keys.len() > ACTS_MAX || !keys.chars().all(scenario::is_key) {
         return Err(unfit("keys are 0-9 * # A-D"));
@@ -166,12 +164,11 @@ pub(super) async fn press(
 pub(super) async fn hang_up(
     State(parts): Shared,
     Extension(phones): Extension<Arc<Phones>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     Path(id): Path<String>,
-    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    permission::check(&parts.settings, &headers, peer)?;
+    parts.may(&client, Right::Change)?;
     taken(body)?;
     phones.act(&id, Act::HangUp)
 }

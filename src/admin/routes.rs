@@ -3,7 +3,7 @@
 use super::{
     Parts, Readiness, ReloadRequest, console, history,
     live::{self, Streams},
-    permission,
+    permission::{self, By, Client, Right},
     phone::{self, Phones},
 };
 use crate::{
@@ -15,7 +15,7 @@ use axum::{
     Extension, Json, Router,
     body::Bytes,
     extract::{
-        ConnectInfo, DefaultBodyLimit, Path, Query, RawQuery, State,
+        DefaultBodyLimit, Path, Query, RawQuery, State,
         rejection::{BytesRejection, QueryRejection},
     },
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -26,7 +26,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     fmt::Write,
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -75,6 +74,13 @@ pub(super) fn router(parts: Arc<Parts>) -> Router {
         .with_state(parts)
 }
 
+impl Parts {
+    /// By what a client may do what needs `right`.
+    pub(super) fn may(&self, client: &Client, right: Right) -> Result<By, permission::Refusal> {
+        client.may(right, &self.settings.load())
+    }
+}
+
 /// An error as the client gets it.
 pub(super) struct Failure(pub(super) StatusCode, pub(super) String);
 
@@ -112,10 +118,16 @@ fn conditions(readiness: &Readiness) -> String {
     })
 }
 
-async fn metrics(State(parts): Shared, headers: HeaderMap) -> Response {
+async fn metrics(
+    State(parts): Shared,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    parts.may(&client, Right::Metrics)?;
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let format = Format::accepted(&accepted.collect::<Vec<_>>().join(","));
-    ([(header::CONTENT_TYPE, format.content_type())], parts.metrics.page(format)).into_response()
+    let page = parts.metrics.page(format);
+    Ok(([(header::CONTENT_TYPE, format.content_type())], page).into_response())
 }
 
 async fn version() -> Response {
@@ -142,13 +154,13 @@ struct Calls {
 
 async fn calls(
     State(parts): Shared,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
+    client: Client,
     query: Result<Query<CallsQuery>, QueryRejection>,
 ) -> Result<Json<Calls>, Failure> {
     let Query(query) = query?;
+    parts.may(&client, Right::See)?;
     let callers = if query.callers {
-        permission::check(&parts.settings, &headers, peer)?;
+        parts.may(&client, Right::Change)?;
         Callers::Shown
     } else {
         Callers::Hidden
@@ -160,33 +172,32 @@ async fn calls(
     Ok(Json(Calls { active, truncated, calls }))
 }
 
-async fn list_routes(State(parts): Shared) -> Json<Value> {
-    Json(json!({"routes": live::routes(&parts)}))
+async fn list_routes(State(parts): Shared, client: Client) -> Result<Json<Value>, Failure> {
+    parts.may(&client, Right::See)?;
+    Ok(Json(json!({"routes": live::routes(&parts)})))
 }
 
 async fn hang_up(
     State(parts): Shared,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     Path(id): Path<String>,
-    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    let right = permission::check(&parts.settings, &headers, peer)?;
+    let (by, peer) = (parts.may(&client, Right::Change)?, client.address());
     taken(body)?;
     let call_id = parts.registry.hang_up_one(&id)?;
-    info!(name: "agibridge.admin.hangup", %peer, by = right.text(), %call_id, "an operator ends a call");
+    info!(name: "agibridge.admin.hangup", %peer, by = by.text(), %call_id, "an operator ends a call");
     Ok((StatusCode::ACCEPTED, Json(json!({"call_id": call_id.to_string()}))).into_response())
 }
 
 async fn reload(
     State(parts): Shared,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
+    client: Client,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    let right = permission::check(&parts.settings, &headers, peer)?;
+    let (by, peer) = (parts.may(&client, Right::Change)?, client.address());
     taken(body)?;
-    info!(name: "agibridge.admin.reload", %peer, by = right.text(), "an operator asks for a reload");
+    info!(name: "agibridge.admin.reload", %peer, by = by.text(), "an operator asks for a reload");
     let (answer, answered) = oneshot::channel();
     parts.reload.try_send(ReloadRequest { answer }).map_err(|error| match error {
         TrySendError::Full(_) => Failure(StatusCode::CONFLICT, "a reload is under way".to_owned()),

@@ -4,10 +4,14 @@ use super::{
     patient::Patient,
     routes::{BODY_BYTES_MAX, Failure},
 };
+use crate::{
+    access::Peer,
+    port::Port,
+    tls::{Acceptor, Socket},
+};
 use axum::{
     Router,
     body::Body,
-    extract::ConnectInfo,
     http::{HeaderValue, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
@@ -20,7 +24,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use std::{
     convert::Infallible,
-    net::SocketAddr,
     pin::pin,
     sync::{
         Arc,
@@ -30,12 +33,11 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::timeout,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// What one client may take.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +56,6 @@ pub(super) struct Limits {
 
 /// What the kernel may hold of what a reader does not take.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
-const STOP_TIMEOUT: Duration = Duration::from_secs(1);
-/// When the process has no file descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What an answer can ask of its connection.
 #[derive(Debug, Clone)]
@@ -88,23 +87,18 @@ impl Default for Limits {
 pub(super) async fn run(
     listener: TcpListener,
     router: Router,
+    tls: Option<Arc<Acceptor>>,
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    let mut stop = pin!(stop);
-    let connections = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let Limits { connections, head: handshake, .. } = limits;
+    let port = Port { name: "admin", connections, handshake, tls, prepare };
     let closing = CancellationToken::new();
-    loop {
-        let (place, socket, peer) = tokio::select! {
-            () = &mut stop => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let router = router.clone();
-        let ours = Connection { closing: closing.clone(), is_long: Arc::default() };
-        connections.spawn(async move {
-            let _place = place;
-            let is_long = Arc::clone(&ours.is_long);
+    let ending = closing.clone();
+    let serve = move |socket, peer: Peer| {
+        let ours = Connection { closing: ending.clone(), is_long: Arc::default() };
+        let (router, is_long, address) = (router.clone(), Arc::clone(&ours.is_long), peer.address);
+        async move {
             let mut served = pin!(connection(socket, peer, router, limits, ours));
             if timeout(limits.connection, &mut served).await.is_ok() {
                 return;
@@ -112,45 +106,24 @@ pub(super) async fn run(
             if is_long.load(Ordering::Relaxed) {
                 served.await;
             } else {
-                debug!(%peer, "the admin port cuts a connection that takes too long");
-            }
-        });
-    }
-    drop(listener);
-    closing.cancel();
-    connections.close();
-    let _unfinished = timeout(STOP_TIMEOUT, connections.wait()).await;
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
-    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
-    loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => return (place, socket, peer),
-            Err(error) => {
-                warn!(%error, "the admin port cannot accept");
-                sleep(ACCEPT_PAUSE).await;
+                debug!(peer = %address, "the admin port cuts a connection that takes too long");
             }
         }
-    }
+    };
+    port.run(listener, closing, stop, serve).await;
+}
+
+fn prepare(tcp: &TcpStream) {
+    let _ = SockRef::from(tcp).set_send_buffer_size(SEND_BUFFER_BYTES);
 }
 
 /// One request each: then no idle connection holds a place, and no client has to guess when it is closed.
-async fn connection(
-    socket: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    limits: Limits,
-    ours: Connection,
-) {
-    let _ = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER_BYTES);
+async fn connection(socket: Socket, peer: Peer, router: Router, limits: Limits, ours: Connection) {
+    let (address, peer) = (peer.address, Arc::new(peer));
     let socket = Patient::new(socket, limits.stall);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ours.clone());
-        answer(router.clone(), peer, limits, request)
+        answer(router.clone(), Arc::clone(&peer), limits, request)
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -159,17 +132,17 @@ async fn connection(
         .serve_connection(TokioIo::new(socket), service)
         .await;
     if let Err(error) = served {
-        debug!(%peer, %error, "a connection to the admin port broke");
+        debug!(peer = %address, %error, "a connection to the admin port broke");
     }
 }
 
 async fn answer(
     router: Router,
-    peer: SocketAddr,
+    peer: Arc<Peer>,
     limits: Limits,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(peer);
     let mut response = if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
         Failure(StatusCode::PAYLOAD_TOO_LARGE, "no request here needs a body".to_owned())
             .into_response()

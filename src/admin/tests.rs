@@ -255,7 +255,9 @@ impl Admin {
         let (reload, reloads) = mpsc::channel(1);
         let (stop, stopped) = oneshot::channel();
         let parts = Parts {
-            settings: Settings { token: token.map(Secret::new) },
+            settings: Arc::new(ArcSwap::from_pointee(Settings::with_token(token))),
+            tokens: Arc::default(),
+            tls: None,
             registry: Arc::clone(&registry),
             metrics,
             readiness: Arc::clone(&readiness),
@@ -266,7 +268,7 @@ impl Admin {
         };
         let served = tokio::spawn(async move {
             let router = routes::router(Arc::new(parts));
-            server::run(listener, router, limits, async { drop(stopped.await) }).await;
+            server::run(listener, router, None, limits, async { drop(stopped.await) }).await;
         });
         Self { address, registry, recorder, readiness, reloads: Some(reloads), stop, served }
     }

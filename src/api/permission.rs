@@ -1,10 +1,7 @@
 //! Who may register for which group. Pure: judges what a worker shows.
 
-use crate::{secret::Secret, upstream::Identity};
-use http::{HeaderMap, header};
-use rustls::{client::verify_server_name, server::ParsedCertificate};
-use rustls_pki_types::{CertificateDer, ServerName};
-use std::{net::SocketAddr, sync::Arc};
+use crate::access::{self, Credential, Identity, Shown};
+use std::{sync::Arc, time::SystemTime};
 use tonic::{Code, Status};
 
 /// Lets some workers register for some groups.
@@ -35,160 +32,85 @@ impl Groups {
     }
 }
 
-/// What a worker must show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credential {
-    /// Nothing.
-    Anybody,
-    /// This, as `authorization: Bearer …`.
-    Token(Secret),
-    /// A client certificate that is valid for this DNS name.
-    Certificate(Arc<str>),
-}
-
-/// Where a connection comes from.
-#[derive(Debug, Clone)]
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    /// Checked against the authorities.
-    pub(super) certificate: Option<CertificateDer<'static>>,
-}
-
-/// What a worker shows with one request.
-#[derive(Debug, Clone)]
-pub(super) struct Shown {
-    peer: Arc<Peer>,
-    token: Option<Secret>,
-}
-
 /// Why a worker is not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("no worker may register here: the bridge's api.workers is empty")]
     Nobody,
-    #[error(
-        "a credential is needed for group `{0}`: a token as `authorization: Bearer …`, or a client certificate"
-    )]
-    NoCredential(String),
-    #[error("this token is not known")]
-    UnknownToken,
-    #[error("group `{0}` may not be served with these credentials")]
-    Group(String),
-}
-
-impl Refusal {
-    fn code(&self) -> Code {
-        match self {
-            Self::NoCredential(_) | Self::UnknownToken => Code::Unauthenticated,
-            Self::Nobody | Self::Group(_) => Code::PermissionDenied,
-        }
-    }
+    #[error("group `{0}`: {1}")]
+    Group(String, access::Refusal),
 }
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.code(), refusal.to_string())
+        let code = match &refusal {
+            Refusal::Nobody => Code::PermissionDenied,
+            Refusal::Group(_, why) => why.code(),
+        };
+        Self::new(code, refusal.to_string())
     }
 }
 
-impl Shown {
-    pub(super) fn new(peer: &Arc<Peer>, headers: &HeaderMap) -> Self {
-        let token = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(bearer)
-            .map(Secret::new);
-        Self { peer: Arc::clone(peer), token }
+/// Whether a worker may serve all of `groups`; who it is then.
+pub(super) fn may_serve(
+    shown: &Shown,
+    permits: &[Permit],
+    groups: &[String],
+) -> Result<Identity, Refusal> {
+    if permits.is_empty() {
+        return Err(Refusal::Nobody);
     }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.peer.address
-    }
-
-    /// Nothing is shown by which anybody could be known.
-    pub(super) fn is_nothing(&self) -> bool {
-        self.token.is_none() && self.peer.certificate.is_none()
-    }
-
-    /// Who this is, as far as the permits know it.
-    pub(super) fn identity(&self, permits: &[Permit]) -> Identity {
-        let mut identity = Identity::default();
-        for permit in permits {
-            match &permit.credential {
-                Credential::Anybody => {}
-                Credential::Token(token) => {
-                    if self.token.as_ref().is_some_and(|shown| same(shown, token)) {
-                        identity.token = Some(token.clone());
-                    }
-                }
-                Credential::Certificate(name) => {
-                    if self.peer.certificate.as_ref().is_some_and(|it| is_valid_for(it, name)) {
-                        identity.certificates.push(Arc::clone(name));
-                    }
-                }
-            }
+    for group in groups {
+        let mut of_group = permits.iter().filter(|permit| permit.groups.has(group)).peekable();
+        // A credential for a group that nobody may serve would be asked for in vain.
+        let is_vain = of_group.peek().is_none();
+        if of_group.any(|permit| permit.credential.is_met_by(shown)) {
+            continue;
         }
-        identity
+        let why = if is_vain {
+            access::Refusal::Insufficient
+        } else {
+            shown.refusal(credentials(permits))
+        };
+        return Err(Refusal::Group(group.clone(), why));
     }
-
-    /// Whether it may serve all of `groups`; who it is then.
-    pub(super) fn may_serve(
-        &self,
-        permits: &[Permit],
-        groups: &[String],
-    ) -> Result<Identity, Refusal> {
-        if permits.is_empty() {
-            return Err(Refusal::Nobody);
-        }
-        let identity = self.identity(permits);
-        for group in groups {
-            let mut of_group = permits.iter().filter(|permit| permit.groups.has(group));
-            if of_group.clone().any(|permit| permit.credential.is_met_by(&identity)) {
-                continue;
-            }
-            let unknown = self.token.is_some() && identity.token.is_none();
-            return Err(match of_group.next() {
-                Some(_) if unknown => Refusal::UnknownToken,
-                Some(_) if self.is_nothing() => Refusal::NoCredential(group.clone()),
-                Some(_) | None => Refusal::Group(group.clone()),
-            });
-        }
-        Ok(identity)
-    }
+    Ok(identity(shown, permits))
 }
 
-impl Credential {
-    fn is_met_by(&self, identity: &Identity) -> bool {
-        match self {
-            Self::Anybody => true,
-            Self::Token(token) => identity.token.as_ref() == Some(token),
-            Self::Certificate(name) => identity.certificates.contains(name),
-        }
-    }
+/// Who this is, as far as the permits know it.
+pub(super) fn identity(shown: &Shown, permits: &[Permit]) -> Identity {
+    shown.identity(credentials(permits))
 }
 
-fn is_valid_for(certificate: &CertificateDer<'_>, name: &str) -> bool {
-    let Ok(name) = ServerName::try_from(name) else { return false };
-    let Ok(certificate) = ParsedCertificate::try_from(certificate) else { return false };
-    verify_server_name(&certificate, &name).is_ok()
+/// When what it shows is good no more.
+pub(super) fn expires(shown: &Shown, permits: &[Permit]) -> Option<SystemTime> {
+    shown.expires(credentials(permits))
 }
 
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+/// Why nothing that it shows is known.
+pub(super) fn refusal(shown: &Shown, permits: &[Permit]) -> access::Refusal {
+    shown.refusal(credentials(permits))
 }
 
-/// Looks at every byte, so that the time it takes tells nothing of where two texts differ.
-fn same(shown: &Secret, token: &Secret) -> bool {
-    let (shown, token) = (shown.expose().as_bytes(), token.expose().as_bytes());
-    let differing = shown.iter().zip(token).fold(0, |differing, (a, b)| differing | (a ^ b));
-    std::hint::black_box(differing) == 0 && shown.len() == token.len()
+fn credentials(permits: &[Permit]) -> impl Iterator<Item = &Credential> {
+    permits.iter().map(|permit| &permit.credential)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        access::{
+            Peer,
+            Refusal::{Insufficient, Nothing, UnknownToken},
+            Tokens,
+        },
+        secret::Secret,
+    };
+    use futures_util::FutureExt as _;
+    use http::{HeaderMap, header};
+    use rustls_pki_types::CertificateDer;
+    use std::net::SocketAddr;
 
     fn permit(groups: &[&str], credential: Credential) -> Permit {
         let groups = match groups {
@@ -219,19 +141,24 @@ mod tests {
         if let Some(value) = authorization {
             headers.insert(header::AUTHORIZATION, value.parse().unwrap());
         }
-        Shown::new(&Arc::new(peer), &headers)
+        let (peer, tokens) = (Arc::new(peer), Tokens::default());
+        let shown = Shown::new(&peer, &headers, &tokens);
+        shown.now_or_never().expect("nobody is asked")
     }
 
     fn may(shown: &Shown, groups: &[&str]) -> Result<(), Refusal> {
         let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-        shown.may_serve(&permits(), &groups).map(|_| ())
+        may_serve(shown, &permits(), &groups).map(|_| ())
     }
 
     #[test]
     fn a_token_opens_its_groups_and_those_of_anybody() {
         let sales = shown(Some("Bearer s3cret"), None);
         assert_eq!(may(&sales, &["sales", "lab"]), Ok(()));
-        assert_eq!(may(&sales, &["sales", "support"]), Err(Refusal::Group("support".into())));
+        assert_eq!(
+            may(&sales, &["sales", "support"]),
+            Err(Refusal::Group("support".into(), Insufficient))
+        );
         assert_eq!(may(&shown(Some("bearer  master "), None), &["support", "any"]), Ok(()));
     }
 
@@ -240,26 +167,29 @@ mod tests {
         let worker = shown(None, Some(certificate("worker.example.org")));
         assert_eq!(may(&worker, &["support", "sales"]), Ok(()));
         let other = shown(None, Some(certificate("other.example.org")));
-        assert_eq!(may(&other, &["support"]), Err(Refusal::Group("support".into())));
+        assert_eq!(may(&other, &["support"]), Err(Refusal::Group("support".into(), Insufficient)));
     }
 
     #[test]
     fn without_a_credential_only_what_is_anybodys_is_open() {
         let nobody = shown(None, None);
         assert_eq!(may(&nobody, &["lab"]), Ok(()));
-        assert_eq!(may(&nobody, &["lab", "sales"]), Err(Refusal::NoCredential("sales".into())));
+        assert_eq!(may(&nobody, &["lab", "sales"]), Err(Refusal::Group("sales".into(), Nothing)));
         for wrong in ["Bearer s3cre", "Bearer s3cret1", "Bearer S3CRET"] {
-            assert_eq!(may(&shown(Some(wrong), None), &["sales"]), Err(Refusal::UnknownToken));
+            assert_eq!(
+                may(&shown(Some(wrong), None), &["sales"]),
+                Err(Refusal::Group("sales".into(), UnknownToken))
+            );
         }
         for none in ["Basic s3cret", "Bearer ", "s3cret"] {
             let refused = may(&shown(Some(none), None), &["sales"]);
-            assert_eq!(refused, Err(Refusal::NoCredential("sales".into())));
+            assert_eq!(refused, Err(Refusal::Group("sales".into(), Nothing)));
         }
     }
 
     #[test]
     fn without_permits_nobody_registers() {
-        let refused = shown(Some("Bearer s3cret"), None).may_serve(&[], &["lab".to_owned()]);
+        let refused = may_serve(&shown(Some("Bearer s3cret"), None), &[], &["lab".to_owned()]);
         assert_eq!(refused.map(|_| ()), Err(Refusal::Nobody));
     }
 }

@@ -1,7 +1,8 @@
 //! A worker that is registered, from its hello to its end, over whatever carries its reports. Knows no transport.
 
-use super::{Parts, permission::Shown};
+use super::{Parts, permission};
 use crate::{
+    access::Shown,
     proto::{
         Heartbeat, Registered, WorkerHello, WorkerOffer, WorkerReport, worker_offer::Offer,
         worker_report::Report,
@@ -9,10 +10,15 @@ use crate::{
     upstream::RegisterError,
 };
 use futures_util::{Stream, StreamExt as _};
-use std::{fmt::Display, time::Duration};
+use std::{
+    fmt::Display,
+    future::pending,
+    pin::pin,
+    time::{Duration, SystemTime},
+};
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tonic::{Code, Status};
 use tracing::{debug, info};
@@ -38,7 +44,9 @@ pub(super) async fn attend(
         },
         _ = draining.wait_for(|draining| *draining) => return Err(leaving()),
     };
-    let identity = shown.may_serve(&parts.permits.load(), &hello.groups)?;
+    let identity = permission::may_serve(&shown, &parts.permits.load(), &hello.groups)?;
+    let expires = permission::expires(&shown, &parts.permits.load());
+    let mut expired = pin!(until(expires));
     let registered = Registered { bridge_id: parts.bridge_id.to_string() };
     let mut beat = interval(parts.heartbeat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -71,6 +79,11 @@ pub(super) async fn attend(
                 break Err(Status::aborted("a newer registration of this worker took the place of this one"));
             }
             _ = draining.wait_for(|draining| *draining) => break Err(leaving()),
+            // With it no call could be taken: who is offered none loses none.
+            () = &mut expired => {
+                let why = "the JWT with which this worker registered has expired: register again";
+                break Err(Status::unavailable(why));
+            }
         }
     };
     presence.why = match &ended {
@@ -95,6 +108,13 @@ impl<P: Display> Drop for Presence<'_, P> {
 
 fn heartbeat() -> WorkerOffer {
     WorkerOffer { offer: Some(Offer::Heartbeat(Heartbeat {})) }
+}
+
+async fn until(at: Option<SystemTime>) {
+    match at {
+        Some(at) => sleep(at.duration_since(SystemTime::now()).unwrap_or_default()).await,
+        None => pending().await,
+    }
 }
 
 fn first_hello(report: WorkerReport) -> Result<WorkerHello, Status> {

@@ -3,11 +3,13 @@
 use super::{
     Parts,
     body::{self, Held},
-    permission::{Peer, Shown},
     service::Service,
     websocket,
 };
-use crate::proto::worker_service_server::WorkerServiceServer;
+use crate::{
+    access::{Peer, Shown},
+    proto::worker_service_server::WorkerServiceServer,
+};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::Full;
@@ -57,7 +59,7 @@ impl Routes {
         held: Held,
         mut request: Request<Incoming>,
     ) -> Result<Response<body::Answer>, Infallible> {
-        let shown = Shown::new(peer, request.headers());
+        let shown = Shown::new(peer, request.headers(), &self.parts.tokens).await;
         request.extensions_mut().insert(shown.clone());
         let response = self.dispatch(shown, request).await.unwrap_or_else(|refused| *refused);
         Ok(response.map(|body| body::Answer { body, _held: held }))

@@ -1,21 +1,21 @@
 //! Connections of workers and their limits. Knows nothing of what is asked.
 
-use super::{Parts, body::Busy, permission::Peer, routes::Routes, tls};
+use super::{Parts, body::Busy, routes::Routes};
+use crate::{access::Peer, port::Port, tls::Socket};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
 use socket2::{SockRef, TcpKeepalive};
-use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    sync::watch,
+    time::{MissedTickBehavior, interval},
 };
-use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 /// What workers may take.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +45,6 @@ const HEADER_LIST: u32 = 16 * 1024;
 const READ_BUFFER: usize = 16 * 1024;
 /// Balancers forget quiet connections after minutes.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
-const STOP_TIMEOUT: Duration = Duration::from_secs(1);
-/// When the process has no file descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -67,88 +64,41 @@ pub(super) async fn run(
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    let mut stop = pin!(stop);
-    let (cut, cut_off) = watch::channel(false);
-    let connections = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(limits.connections));
-    let tls = parts.tls.clone().map(Arc::new);
+    let port = Port {
+        name: "api",
+        connections: limits.connections,
+        handshake: limits.head,
+        tls: parts.tls.clone(),
+        prepare,
+    };
     let draining = parts.draining.clone();
     let routes = Arc::new(Routes::new(parts).await);
-    loop {
-        let (place, tcp, address) = tokio::select! {
-            () = &mut stop => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let (routes, tls, draining) = (Arc::clone(&routes), tls.clone(), draining.clone());
-        let mut cut_off = cut_off.clone();
-        connections.spawn(async move {
-            let _place = place;
-            let served = greet(tcp, address, tls, routes, limits, draining);
-            tokio::select! {
-                () = served => {}
-                _ = cut_off.wait_for(|cut| *cut) => {}
-            }
-        });
-    }
-    drop(listener);
-    connections.close();
-    cut.send_replace(true);
-    let _unfinished = timeout(STOP_TIMEOUT, connections.wait()).await;
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
-    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
-    loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => return (place, socket, peer),
-            Err(error) => {
-                warn!(%error, "the api port cannot accept");
-                sleep(ACCEPT_PAUSE).await;
-            }
+    let closing = CancellationToken::new();
+    let cut = closing.clone();
+    let serve = move |socket, peer| {
+        let served = connection(socket, peer, Arc::clone(&routes), limits, draining.clone());
+        let cut = cut.clone();
+        async move {
+            cut.run_until_cancelled(served).await;
         }
-    }
+    };
+    port.run(listener, closing, stop, serve).await;
 }
 
-async fn greet(
-    tcp: TcpStream,
-    address: SocketAddr,
-    tls: Option<Arc<super::Tls>>,
-    routes: Arc<Routes>,
-    limits: Limits,
-    draining: watch::Receiver<bool>,
-) {
+fn prepare(tcp: &TcpStream) {
     let _ = tcp.set_nodelay(true);
     let keepalive = TcpKeepalive::new().with_time(TCP_KEEPALIVE);
-    let _ = SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
-    let Some(tls) = tls else {
-        let peer = Peer { address, certificate: None };
-        return connection(tcp, peer, routes, limits, draining).await;
-    };
-    match timeout(limits.head, tls::handshake(tcp, tls)).await {
-        Ok(Ok(stream)) => {
-            let chain = stream.get_ref().1.peer_certificates();
-            let certificate =
-                chain.and_then(|chain| chain.first()).map(|it| it.clone().into_owned());
-            connection(stream, Peer { address, certificate }, routes, limits, draining).await;
-        }
-        Ok(Err(error)) => debug!(peer = %address, error, "no tls with a worker"),
-        Err(_) => debug!(peer = %address, "a worker is too slow in its tls handshake"),
-    }
+    let _ = SockRef::from(tcp).set_tcp_keepalive(&keepalive);
 }
 
 /// One connection to its end. It is asked to leave when nothing was asked on it for long, and when the drain begins.
-async fn connection<S>(
-    stream: S,
+async fn connection(
+    socket: Socket,
     peer: Peer,
     routes: Arc<Routes>,
     limits: Limits,
     mut draining: watch::Receiver<bool>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) {
     let (peer, busy) = (Arc::new(peer), Busy::default());
     let service = {
         let (peer, busy) = (Arc::clone(&peer), busy.clone());
@@ -158,7 +108,7 @@ async fn connection<S>(
         })
     };
     let builder = builder(&limits);
-    let mut served = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut served = pin!(builder.serve_connection_with_upgrades(TokioIo::new(socket), service));
     let mut idle = interval(limits.idle);
     idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
     idle.tick().await;

@@ -1,16 +1,16 @@
 //! `WorkerService` over gRPC. Knows no HTTP connections.
 
 use super::{
-    Parts,
-    permission::Shown,
+    Parts, permission,
     register::{self, OFFERS_MAX},
 };
 use crate::{
+    access::{Refusal, Shown},
     proto::{
         CallControl, WorkerOffer, WorkerReport,
         worker_service_server::{WorkerService, WorkerServiceServer},
     },
-    upstream::{Events, Identity, Take, TakeError},
+    upstream::{Events, Take, TakeError},
 };
 use std::{
     pin::Pin,
@@ -88,13 +88,19 @@ impl WorkerService for Service {
 
 /// Takes the offer with this token, if it was made to whoever shows these credentials.
 pub(super) fn take(parts: &Parts, shown: &Shown, token: &str) -> Result<Take, Status> {
-    let identity: Identity = shown.identity(&parts.permits.load());
+    let permits = parts.permits.load();
+    let identity = permission::identity(shown, &permits);
     parts.workers.take(token, &identity).map_err(|error| match error {
         TakeError::Void => void(error),
-        TakeError::NotYours if shown.is_nothing() => {
-            Status::unauthenticated("the credential is missing with which the worker registered")
-        }
-        TakeError::NotYours => Status::permission_denied(error.to_string()),
+        TakeError::NotYours => match permission::refusal(shown, &permits) {
+            Refusal::Nothing => Status::unauthenticated(
+                "the credential is missing with which the worker registered",
+            ),
+            Refusal::Jwt(why) => Status::new(Refusal::Jwt(why.clone()).code(), why.to_string()),
+            Refusal::UnknownToken | Refusal::Insufficient => {
+                Status::permission_denied(error.to_string())
+            }
+        },
     })
 }
 

@@ -6,8 +6,9 @@ mod registration;
 mod security;
 mod websocket;
 
-use super::{Credential, Groups, HEARTBEAT, Parts, Permit, Permits, Tls, server};
+use super::{Groups, HEARTBEAT, Parts, Permit, Permits, server};
 use crate::{
+    access::{Credential, Tokens},
     proto::{
         CallControl, CallEvent, CallOffer, CallStarted, Heartbeat, WorkerHello, WorkerOffer,
         WorkerReport, call_control::Control, call_event::Event, worker_offer::Offer,
@@ -15,6 +16,7 @@ use crate::{
     },
     route::{Service, Target},
     secret::Secret,
+    tls::{Acceptor, ServerTls},
     upstream::{
         Attempt, Directory, Exhausted, Link, Lost, Opening, Patience, Resolver, Taken, Upstreams,
         Workers,
@@ -40,6 +42,7 @@ struct Bridge {
     address: SocketAddr,
     workers: Arc<Workers>,
     permits: Permits,
+    tokens: Arc<Tokens>,
     upstreams: Upstreams,
     draining: watch::Sender<bool>,
     attempts: Mutex<Vec<&'static str>>,
@@ -62,13 +65,15 @@ impl Bridge {
         Self::with(permits, None, server::Limits::default()).await
     }
 
-    async fn with(permits: Vec<Permit>, tls: Option<Tls>, limits: server::Limits) -> Self {
+    async fn with(permits: Vec<Permit>, tls: Option<ServerTls>, limits: server::Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (workers, permits) = (Workers::new(), Arc::new(ArcSwap::from_pointee(permits)));
+        let tokens = Arc::<Tokens>::default();
         let (draining, drain) = watch::channel(false);
         let parts = Parts {
-            tls,
+            tls: tls.map(|tls| Acceptor::new(tls, &super::ALPN).unwrap()),
+            tokens: Arc::clone(&tokens),
             permits: Arc::clone(&permits),
             workers: Arc::clone(&workers),
             bridge_id: "bridge-0".into(),
@@ -80,7 +85,7 @@ impl Bridge {
         let directory = Arc::new(Directory::new(Resolver::system()));
         let upstreams = Upstreams::new(directory, Arc::clone(&workers));
         let attempts = Mutex::default();
-        Self { address, workers, permits, upstreams, draining, attempts, task }
+        Self { address, workers, permits, tokens, upstreams, draining, attempts, task }
     }
 
     async fn open(&self, group: &str) -> Result<Link, Exhausted> {

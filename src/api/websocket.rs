@@ -3,12 +3,12 @@
 
 use super::{
     Parts,
-    permission::Shown,
     register::{self, OFFERS_MAX},
     routes::{Answered, text},
     service,
 };
 use crate::{
+    access::Shown,
     proto::{WorkerOffer, WorkerReport},
     upstream::{Format, Messages, Take},
 };
@@ -215,6 +215,8 @@ fn refused(status: &Status) -> Box<Response<Body>> {
         StatusCode::UNAUTHORIZED
     } else if status.code() == Code::PermissionDenied {
         StatusCode::FORBIDDEN
+    } else if status.code() == Code::Unavailable {
+        StatusCode::SERVICE_UNAVAILABLE
     } else {
         StatusCode::NOT_FOUND
     };

@@ -11,7 +11,7 @@ use client::Client;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
-use std::{convert::Infallible, io::Write};
+use std::{convert::Infallible, io::Write, path::PathBuf};
 
 /// What may stand in an id.
 const SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
@@ -28,7 +28,7 @@ pub struct Target {
     )]
     pub admin: String,
 
-    /// The admin token, where the bridge has one
+    /// The admin token, or a JWT, where the bridge wants one
     #[arg(
         long,
         env = "AGIBRIDGE_ADMIN_TOKEN",
@@ -37,6 +37,18 @@ pub struct Target {
         value_parser = secret
     )]
     pub token: Option<Secret>,
+
+    /// PEM file with the authorities to trust where the bridge speaks https; default: the system's
+    #[arg(long, env = "AGIBRIDGE_ADMIN_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
+    /// PEM file with a client certificate that the bridge knows
+    #[arg(long, env = "AGIBRIDGE_ADMIN_CERT", value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+
+    /// PEM file with its private key
+    #[arg(long, env = "AGIBRIDGE_ADMIN_KEY", value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
 }
 
 /// Lists the calls that live now, oldest first, or the last ones that ended; or tells what happened in one of them.

@@ -6,6 +6,7 @@ use crate::{
     app::App,
     config::{self, Config, Faults, Loaded, LogConfig, LogFormat, Reloader, Watch},
     telemetry::logs,
+    tls::Acceptor,
 };
 use anyhow::Context;
 use std::{
@@ -51,6 +52,8 @@ async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow:
         .await
         .with_context(|| format!("admin.listen: cannot listen on {}", config.admin.listen))?;
     let admin_address = admin_listener.local_addr()?;
+    let tls = config.admin.tls.clone().map(|tls| Acceptor::new(tls, &admin::ALPN));
+    let tls = tls.transpose().context("admin.tls")?;
     let mut signals = Signals::listen()?;
     let app = Arc::new(App::start(config)?);
     let readiness = Readiness::new(Arc::clone(app.registry()));
@@ -64,7 +67,9 @@ async fn run(loaded: &Loaded, environment: Vec<(OsString, OsString)>) -> anyhow:
     let reloading = tokio::spawn(answer_reloads(requests, reloader));
     let (stop_admin, stopped) = oneshot::channel::<()>();
     let parts = admin::Parts {
-        settings: admin::Settings { token: config.admin.token.clone() },
+        settings: Arc::clone(app.admin()),
+        tokens: Arc::clone(app.tokens()),
+        tls,
         registry: Arc::clone(app.registry()),
         metrics: Arc::clone(app.metrics()),
         readiness: Arc::clone(&readiness),

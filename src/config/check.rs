@@ -1,16 +1,18 @@
 //! From the file as written to the checked configuration: defaults are filled in, and what depends on more than one key is checked.
 
+mod admin;
 mod api;
+mod credential;
 mod managers;
 mod policy;
 mod routes;
 mod telemetry;
 
 use super::{
-    AdminConfig, AgiConfig, Config, LogConfig, LogFormat, LogLevel, ShutdownConfig,
+    AgiConfig, Config, LogConfig, LogFormat, LogLevel, ShutdownConfig,
     file::{self, File},
     many::OneOrMany,
-    read::{Field, Reader, Spot},
+    read::{Field, Reader},
     value::{Listen, Network, Word},
 };
 use crate::{archive, session::recorder};
@@ -40,8 +42,9 @@ pub(super) fn check(
     reader: &mut Reader,
 ) -> Option<Config> {
     let agi = agi(&file.agi, reader);
-    let admin = admin(&file.admin, &agi, reader);
-    let api = api::api(&file.api, &agi, &admin, reader);
+    let admin = admin::admin(&file.admin, &agi, &file.jwt, reader);
+    let api = api::api(&file.api, &agi, &admin, &file.jwt, reader);
+    let jwt = credential::issuers(&file.jwt, reader);
     let shutdown = file.shutdown.value.as_ref();
     let shutdown = ShutdownConfig {
         drain_timeout: shutdown
@@ -70,6 +73,7 @@ pub(super) fn check(
         agi,
         admin,
         api,
+        jwt,
         shutdown,
         log,
         telemetry,
@@ -167,21 +171,6 @@ fn networks(field: &Field<OneOrMany<Network>>) -> Vec<IpNet> {
 
 fn private() -> Vec<IpNet> {
     PRIVATE.iter().map(|text| text.parse().expect("the list holds networks")).collect()
-}
-
-fn admin(field: &Field<file::Admin>, agi: &AgiConfig, reader: &mut Reader) -> AdminConfig {
-    let admin = field.value.as_ref();
-    let written = admin.and_then(|it| it.listen.value.as_ref());
-    let listen = written.map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 4574)), |it| it.0);
-    let spot: &Spot = admin.map_or(&field.spot, |it| &it.listen.spot);
-    if let Some(other) = agi.listen.iter().find(|other| overlap(**other, listen)) {
-        reader
-            .fault(spot, format!("the admin port `{listen}` is taken by `{other}` of agi.listen"));
-    }
-    AdminConfig {
-        listen,
-        token: admin.and_then(|it| it.token.value.as_ref()).map(|it| it.0.clone()),
-    }
 }
 
 fn span<const MIN: u64, const MAX: u64>(

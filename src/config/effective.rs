@@ -1,13 +1,20 @@
 //! The configuration in force, as YAML in the form of the file: every default filled in, secrets masked.
 
-use super::{AgiConfig, ApiConfig, Config, LogConfig, file::NextWord, units, value::Choice};
+use super::{
+    AdminConfig, AgiConfig, ApiConfig, Config, LogConfig,
+    file::{NextWord, Open},
+    units,
+    value::Choice,
+};
+use crate::access::{Credential, Demand, Issuer, KeySource};
 use crate::agi::{CommandPolicy, Glob, List};
 use crate::ami::Server;
-use crate::api::{Credential, Groups, Permit};
+use crate::api::{Groups, Permit};
 use crate::archive;
 use crate::redact::Redact;
 use crate::route::{Next, Policy, Quiet, Route, Service, Target, Then, Tls, When};
 use crate::telemetry::otlp;
+use crate::tls::ServerTls;
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 use std::{path::PathBuf, time::Duration};
@@ -28,14 +35,9 @@ impl Config {
         let shutdown = &self.shutdown;
         sparse([
             ("agi", Some(agi(&self.agi))),
-            (
-                "admin",
-                Some(sparse([
-                    ("listen", Some(self.admin.listen.to_string().into())),
-                    ("token", self.admin.token.as_ref().map(|_| MASK.into())),
-                ])),
-            ),
+            ("admin", Some(admin(&self.admin))),
             ("api", self.api.listen.map(|_| api(&self.api))),
+            ("jwt", (!self.jwt.is_empty()).then(|| self.jwt.iter().map(issuer).collect())),
             (
                 "shutdown",
                 Some(json!({
@@ -105,19 +107,52 @@ fn agi(agi: &AgiConfig) -> Value {
     ])
 }
 
-fn api(api: &ApiConfig) -> Value {
+fn admin(admin: &AdminConfig) -> Value {
+    let access: Vec<Value> = admin
+        .settings
+        .access
+        .iter()
+        .map(|it| entry([("may", Some(word(it.right)))], &it.credential))
+        .collect();
+    sparse([
+        ("listen", Some(admin.listen.to_string().into())),
+        ("tls", admin.tls.as_ref().map(server_tls)),
+        ("token", admin.token.as_ref().map(|_| MASK.into())),
+        ("access", (!access.is_empty()).then(|| access.into())),
+        ("everybody", Some(word(Open(admin.settings.everybody)))),
+    ])
+}
+
+fn server_tls(tls: &ServerTls) -> Value {
     let path = |path: &PathBuf| Some(path.to_string_lossy().into());
-    let tls = api.tls.as_ref().map(|tls| {
-        sparse([
-            ("cert", path(&tls.cert)),
-            ("key", path(&tls.key)),
-            ("client_ca", tls.client_ca.as_ref().and_then(path)),
-        ])
-    });
+    sparse([
+        ("cert", path(&tls.cert)),
+        ("key", path(&tls.key)),
+        ("client_ca", tls.client_ca.as_ref().and_then(path)),
+    ])
+}
+
+fn issuer(issuer: &Issuer) -> Value {
+    let jwks = match &issuer.jwks {
+        KeySource::Url(url) => url.to_string(),
+        KeySource::File(path) => path.to_string_lossy().into_owned(),
+    };
+    sparse([
+        ("issuer", Some(issuer.issuer.as_str().into())),
+        ("audience", Some(issuer.audience.clone().into())),
+        ("jwks", Some(jwks.into())),
+        ("ca", issuer.ca.as_ref().map(|path| path.to_string_lossy().into())),
+        ("algorithms", Some(issuer.algorithms.iter().map(|it| word(*it)).collect())),
+        ("refresh", Some(span(issuer.refresh))),
+        ("keep_for", Some(span(issuer.keep_for))),
+    ])
+}
+
+fn api(api: &ApiConfig) -> Value {
     let workers: Vec<Value> = api.workers.iter().map(permit).collect();
     sparse([
         ("listen", api.listen.map(|address| address.to_string().into())),
-        ("tls", tls),
+        ("tls", api.tls.as_ref().map(server_tls)),
         ("heartbeat", Some(span(api.heartbeat))),
         ("workers", (!workers.is_empty()).then(|| workers.into())),
     ])
@@ -128,14 +163,23 @@ fn permit(permit: &Permit) -> Value {
         Groups::All => json!(["*"]),
         Groups::These(groups) => groups.iter().map(|group| Value::from(&**group)).collect(),
     };
-    let credential = match &permit.credential {
+    entry([("groups", Some(groups))], &permit.credential)
+}
+
+/// An entry of a list, with what it demands.
+fn entry<const N: usize>(fields: [(&str, Option<Value>); N], credential: &Credential) -> Value {
+    let mut fields = sparse(fields);
+    let demand = match credential {
         Credential::Anybody => None,
-        Credential::Token(_) => Some(("token", MASK)),
-        Credential::Certificate(name) => Some(("certificate", &**name)),
+        Credential::Token(_) => Some(("token", Value::from(MASK))),
+        Credential::Certificate(name) => Some(("certificate", (**name).into())),
+        Credential::Jwt(demands) => {
+            let claim = |it: &Demand| (it.claim.clone(), it.values.clone().into());
+            Some(("jwt", Value::Object(demands.iter().map(claim).collect())))
+        }
     };
-    let mut fields = sparse([("groups", Some(groups))]);
-    if let (Value::Object(fields), Some((key, value))) = (&mut fields, credential) {
-        fields.insert(key.to_owned(), value.into());
+    if let (Value::Object(fields), Some((key, value))) = (&mut fields, demand) {
+        fields.insert(key.to_owned(), value);
     }
     fields
 }

@@ -7,13 +7,14 @@ use super::{
     many::{List, Names, OneOrMany},
     pattern::{AgiCommand, Pattern},
     read::{Field, Fields, Read, Reader, Section, read_section, section},
-    reference::{DirectoryPath, DnsName, FilePath, ManagerAddress, SecretText, WorkerGroup},
+    reference::{DirectoryPath, DnsName, FilePath, Jwks, ManagerAddress, SecretText, WorkerGroup},
     service_url::ServiceUrl,
     tree::{Node, Value},
     value::{Choice, Flag, Listen, Name, Network, Number, Size, Span, Text, Word},
     {LogFormat, LogLevel},
 };
-use crate::{route::Pattern as PathPattern, telemetry::otlp::Protocol};
+use crate::{admin::Right, route::Pattern as PathPattern, telemetry::otlp::Protocol};
+use jsonwebtoken::Algorithm;
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -32,6 +33,8 @@ section! {
         admin: Admin;
         /// Where workers dial in.
         api: Api;
+        /// Whose JWTs are taken: one issuer, or a list.
+        jwt: OneOrMany<JwtIssuer>;
         /// How the bridge stops.
         shutdown: Shutdown;
         /// Logs.
@@ -84,8 +87,43 @@ section! {
     struct Admin {
         /// Address to listen on. Default 127.0.0.1:4574. A change needs a restart.
         listen: Listen;
-        /// Must be shown by whoever changes something over the admin port.
+        /// Unset: plain text. A change needs a restart; files that change do not.
+        tls: ServerTls;
+        /// Must be shown by whoever changes something over the admin port; as an entry of `access` with `may: change`.
         token: SecretText;
+        /// Who may do what.
+        access: List<AccessEntry>;
+        /// What needs no credential: `see` (calls, without numbers, and all below; the default), `metrics`, or `nothing`. Probes never need one.
+        everybody: Word<Open>;
+    }
+}
+
+section! {
+    /// Lets whoever shows the token, the certificate or the JWT do something over the admin port.
+    struct AccessEntry {
+        /// `metrics`; `see`: calls too, without numbers and what is masked; or `change`: all.
+        may: Word<Right>, required;
+        with demand: Demand;
+    }
+}
+
+section! {
+    /// An issuer whose JWTs are taken.
+    struct JwtIssuer {
+        /// The claim `iss`, letter by letter.
+        issuer: Text, required;
+        /// Of these names, usually one, the claim `aud` must have one.
+        audience: OneOrMany<Text>, required;
+        /// Its public keys, as a JWKS: an `https://` or `http://` URL, or a file's name.
+        jwks: Jwks, required;
+        /// PEM file with the authorities to trust for the URL. Default: the system's.
+        ca: FilePath;
+        /// What its tokens may be signed by: one, or a list. Default: all that are known here.
+        algorithms: OneOrMany<Word<Algorithm>>;
+        /// How often its keys are read. Default 5m.
+        refresh: Span<{ 10 * SECOND }, DAY>;
+        /// How long the keys that were read last serve while they cannot be read again. Default 1d.
+        keep_for: Span<MINUTE, { 30 * DAY }>;
     }
 }
 
@@ -94,8 +132,8 @@ section! {
     struct Api {
         /// Address to listen on. Default: none, and no worker can dial in. A change needs a restart.
         listen: Listen;
-        /// Unset: plain text. A change needs a restart; a file that changes is read anew for each connection.
-        tls: ApiTls;
+        /// Unset: plain text. A change needs a restart; files that change do not.
+        tls: ServerTls;
         /// How often a worker is asked whether it is there, and proxies on the way shown that its stream is in use. Default 20s. A
         /// change needs a restart.
         heartbeat: Span<SECOND, { 10 * MINUTE }>;
@@ -105,26 +143,35 @@ section! {
 }
 
 section! {
-    /// How workers see who the bridge is, and how it checks who they are.
-    struct ApiTls {
+    /// How clients see who the bridge is, and how it checks who they are.
+    struct ServerTls {
         /// PEM file with the bridge's certificate chain.
         cert: FilePath, required;
         /// PEM file with the bridge's private key.
         key: FilePath, required;
-        /// PEM file with the authorities of the workers' certificates. Default: no certificate is asked for.
+        /// PEM file with the authorities of the clients' certificates. Default: no certificate is asked for.
         client_ca: FilePath;
     }
 }
 
 section! {
-    /// Lets whoever shows the token, or the certificate, register for the groups; with neither: anybody.
+    /// Lets whoever shows the token, the certificate or the JWT register for the groups; with none of them: anybody.
     struct WorkerEntry {
         /// Groups, as routes name them in `worker://group`: one, or a list. `"*"`: every group.
         groups: OneOrMany<WorkerGroup>, required;
-        /// What a worker must show as `authorization: Bearer …`.
+        with demand: Demand;
+    }
+}
+
+section! {
+    /// What a client must show; at most one of these. With none of them: anybody.
+    struct Demand {
+        /// What it must show as `authorization: Bearer …`.
         token: SecretText;
-        /// The DNS name for which a worker's client certificate must be valid.
+        /// The DNS name for which its client certificate must be valid.
         certificate: DnsName;
+        /// What must stand in a JWT that it shows as `authorization: Bearer …`: names of claims, and for each a value, or a list of which one must hold. A name that begins with `/` is a JSON pointer.
+        jwt: Names<OneOrMany<Text>>;
     }
 }
 
@@ -389,6 +436,37 @@ pub(super) enum NextWord {
     Fail,
     Continue,
     Hangup,
+}
+
+/// What needs no credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Open(pub(super) Option<Right>);
+
+impl Choice for Open {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("nothing", Self(None)),
+        ("metrics", Self(Some(Right::Metrics))),
+        ("see", Self(Some(Right::See))),
+    ];
+}
+
+impl Choice for Right {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("metrics", Self::Metrics), ("see", Self::See), ("change", Self::Change)];
+}
+
+impl Choice for Algorithm {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("RS256", Self::RS256),
+        ("RS384", Self::RS384),
+        ("RS512", Self::RS512),
+        ("PS256", Self::PS256),
+        ("PS384", Self::PS384),
+        ("PS512", Self::PS512),
+        ("ES256", Self::ES256),
+        ("ES384", Self::ES384),
+        ("EdDSA", Self::EdDSA),
+    ];
 }
 
 /// A class of text that is kept back, or several.

@@ -5,7 +5,8 @@ use super::{
     service_url::{Authority, authority, group},
     tree::Node,
 };
-use crate::secret::Secret;
+use crate::{access::KeySource, secret::Secret};
+use http::Uri;
 #[cfg(test)]
 use serde_json::json;
 use std::{
@@ -132,6 +133,35 @@ impl Read for DirectoryPath {
     #[cfg(test)]
     fn schema() -> serde_json::Value {
         json!({"description": "Relative to the configuration file.", "type": "string", "minLength": 1})
+    }
+}
+
+/// Where public keys are: a URL, or a file's name.
+#[derive(Debug)]
+pub(super) struct Jwks(pub(super) KeySource);
+
+impl Read for Jwks {
+    fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
+        let given = text(node, path, "a URL, or a file's name,", reader)?;
+        if !given.contains("://") {
+            return FilePath::read(node, path, reader).map(|file| Self(KeySource::File(file.0)));
+        }
+        let url = given.parse::<Uri>().ok().filter(|url| {
+            let host = url.authority().is_some_and(|it| !it.as_str().contains('@'));
+            host && matches!(url.scheme_str(), Some("https" | "http"))
+        });
+        match url {
+            Some(url) => Some(Self(KeySource::Url(url))),
+            None => {
+                let wanted = "a URL such as `https://issuer.example/jwks.json`, without a user,";
+                reader.unfit(node, path, format!("{wanted} or a file's name is wanted here"))
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn schema() -> serde_json::Value {
+        json!({"description": "A URL, or a file's name relative to the configuration file.", "type": "string", "minLength": 1})
     }
 }
 

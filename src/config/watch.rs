@@ -202,7 +202,7 @@ impl Config {
             ("agi.listen", self.agi.listen != new.agi.listen),
             ("agi.cores", self.agi.cores != new.agi.cores),
             ("admin.listen", self.admin.listen != new.admin.listen),
-            ("admin.token", self.admin.token != new.admin.token),
+            ("admin.tls", self.admin.tls != new.admin.tls),
             ("api.listen", self.api.listen != new.api.listen),
             ("api.tls", self.api.tls != new.api.tls),
             ("api.heartbeat", self.api.heartbeat != new.api.heartbeat),
@@ -372,6 +372,6 @@ mod tests {
         };
         let changed =
             config("agi: {listen: '127.0.0.1:1', cores: 77, max_calls: 5}\nadmin: {token: x}\n");
-        assert_eq!(config("").restart_needed(&changed), ["agi.listen", "agi.cores", "admin.token"]);
+        assert_eq!(config("").restart_needed(&changed), ["agi.listen", "agi.cores"]);
     }
 }

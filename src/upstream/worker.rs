@@ -20,11 +20,11 @@ pub(super) use offering::By;
 pub(super) use roster::Asked;
 
 use crate::{
+    access::Identity,
     proto::{
         CallControl, OfferDeclined, Registered, WorkerHello, WorkerOffer, WorkerStatus,
         worker_offer,
     },
-    secret::Secret,
     upstream::websocket::{Format, Pings},
 };
 use hello::Hello;
@@ -40,24 +40,6 @@ use tonic::codec::Streaming;
 /// The workers that dialled in.
 #[derive(Debug, Default)]
 pub struct Workers(Mutex<Roster>);
-
-/// Who a worker is, as far as its credentials show: what it may take must have been offered to the same one.
-#[derive(Debug, Clone, Default)]
-pub struct Identity {
-    /// The token it showed.
-    pub token: Option<Secret>,
-    /// The names that its certificate is valid for, of those that the configuration asks for.
-    pub certificates: Vec<Arc<str>>,
-}
-
-impl Identity {
-    /// Whether both are the same. One common name is enough: a reload may ask for more of them in between.
-    fn is(&self, other: &Self) -> bool {
-        let (ours, theirs) = (&self.certificates, &other.certificates);
-        self.token == other.token
-            && (ours.is_empty() && theirs.is_empty() || ours.iter().any(|it| theirs.contains(it)))
-    }
-}
 
 /// A worker is offered calls for as long as this lives. The calls that it has outlive it.
 #[derive(Debug)]

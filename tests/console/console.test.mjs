@@ -57,7 +57,7 @@ test("a simulated call is made on the page and played by its keypad", LIMIT, asy
   const ask = page.getByRole("dialog");
   await ask.getByLabel("Token").fill("wrong");
   await ask.getByRole("button", { name: "Unlock" }).click();
-  await ask.getByRole("alert").getByText("this is not the admin token").waitFor();
+  await ask.getByRole("alert").getByText("this token is not known").waitFor();
   await ask.getByLabel("Token").fill(TOKEN);
   await ask.getByRole("button", { name: "Unlock" }).click();
 

@@ -32,8 +32,13 @@ export async function unlock(given) {
   const before = token;
   token = given;
   try {
-    await request("GET", "/calls?limit=0&callers=true");
     refused = false;
+    await request("GET", "/calls?limit=0&callers=true").catch(async (error) => {
+      if (error.status !== 403) throw error;
+      // It may be good for looking alone.
+      await request("GET", "/calls?limit=0");
+      refused = true;
+    });
     changed("right");
   } catch (error) {
     token = before;
@@ -70,7 +75,9 @@ async function answer(response) {
   const given = await response.json().catch(() => ({}));
   if (response.ok) return given;
   const why = typeof given.error === "string" ? given.error : `the bridge answered ${response.status}`;
-  throw response.status === 401 || response.status === 403 ? new Refused(why) : new Error(why);
+  const error = response.status === 401 || response.status === 403 ? new Refused(why) : new Error(why);
+  error.status = response.status;
+  throw error;
 }
 
 function headers(more) {
@@ -95,10 +102,11 @@ export function follow(parameters, { begin = () => {}, state, gone = () => {} })
 
 async function run(parameters, on, stop) {
   let pause = 300;
+  let wants = false;
   while (!stop.aborted) {
     try {
       const asked = typeof parameters === "function" ? parameters() : parameters;
-      const wants = entitled();
+      wants = entitled();
       const query = new URLSearchParams(wants ? { ...asked, callers: "true" } : asked);
       const done = await stream(`/events?${query}`, on, stop, () => (pause = 300));
       if (done) return;
@@ -107,10 +115,15 @@ async function run(parameters, on, stop) {
       if (error instanceof Refused) {
         if (parameters.of === "phone") return on.gone(error.message);
         // Without a token elsewhere than on this machine, or with one that is right no more.
-        refused = true;
+        if (wants) {
+          refused = true;
+          if (error.status === 401) token = "";
+          changed("right");
+          continue;
+        }
+        // Not even looking is open to everybody: it is tried again, with whatever token there is by then.
         token = "";
-        changed("right");
-        continue;
+        changed("closed");
       }
     }
     if (stop.aborted) return;

@@ -107,8 +107,11 @@ function ask(why) {
   });
 }
 
+/** Whether a token was asked for to see anything at all. */
+let asked = false;
+
 function bridgeChanged(what) {
-  const { up, active, missing, version, token } = api.bridge;
+  const { up, active, missing = [], version, token } = api.bridge;
   const link = element("link");
   const text = !up ? "no connection" : missing.includes("not draining") ? "draining" : missing.length ? "not ready" : "ready";
   put(link, text);
@@ -118,6 +121,11 @@ function bridgeChanged(what) {
   const unlock = element("unlock");
   unlock.hidden = token === false;
   put(unlock, api.hasToken() ? "Lock" : "Unlock");
+  if (what === "right") asked = false;
+  if (what === "closed" && !asked) {
+    asked = true;
+    ask("Calls are shown to those who have a token.");
+  }
   if (what === "restart") say("The bridge was restarted.");
   // A phone that is in use is not taken out of the hand; it finds out by itself.
   if ((what === "restart" || what === "right") && place().name !== "phone") show();

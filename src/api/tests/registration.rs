@@ -2,10 +2,8 @@
 
 use super::*;
 use crate::{
-    api::{
-        permission::{Peer, Shown},
-        register::attend,
-    },
+    access::{Peer, Shown},
+    api::register::attend,
     proto::WorkerStatus,
 };
 use futures_util::stream;
@@ -37,13 +35,14 @@ async fn a_hello_that_does_not_come_is_not_waited_for() {
     let parts = Parts {
         tls: None,
         permits: Arc::default(),
+        tokens: Arc::default(),
         workers: Workers::new(),
         bridge_id: "b".into(),
         heartbeat: HEARTBEAT,
         draining: drain,
     };
     let peer = Arc::new(Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), certificate: None });
-    let shown = Shown::new(&peer, &HeaderMap::new());
+    let shown = Shown::new(&peer, &HeaderMap::new(), &parts.tokens).await;
     let (offers, _offered) = mpsc::channel(1);
     let ended = attend(parts, shown, stream::pending(), offers).await;
     assert_eq!(ended.unwrap_err().code(), Code::DeadlineExceeded);
@@ -109,13 +108,14 @@ async fn a_registered_worker_gets_a_heartbeat_each_time_that_it_is_due() {
     let parts = Parts {
         tls: None,
         permits: Arc::new(ArcSwap::from_pointee(vec![permit("*", Credential::Anybody)])),
+        tokens: Arc::default(),
         workers: Workers::new(),
         bridge_id: "b".into(),
         heartbeat: HEARTBEAT,
         draining: drain,
     };
     let peer = Arc::new(Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), certificate: None });
-    let shown = Shown::new(&peer, &HeaderMap::new());
+    let shown = Shown::new(&peer, &HeaderMap::new(), &parts.tokens).await;
     let (offers, mut offered) = mpsc::channel(8);
     let first = WorkerReport { report: Some(Report::Hello(hello("w", &["sales"]))) };
     let (reports, reported) = mpsc::channel(8);

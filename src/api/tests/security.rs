@@ -1,7 +1,15 @@
 //! Who may register, and who may take what.
 
 use super::*;
+use crate::{
+    access::{
+        KeySource,
+        tests::{Signer, claims, issuer, jwks, now, with},
+    },
+    api::ALPN,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::json;
 use std::path::Path;
 use tonic::{
     Code,
@@ -96,14 +104,14 @@ impl Authority {
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
-    fn tls(&self) -> Tls {
+    fn tls(&self) -> ServerTls {
         let (cert, key) = self.issue("bridge.test");
         let file = |name: &str, text: &str| {
             let path = self.folder.path().join(name);
             std::fs::write(&path, text).unwrap();
             path
         };
-        Tls {
+        ServerTls {
             cert: file("cert.pem", &cert),
             key: file("key.pem", &key),
             client_ca: Some(file("ca.pem", &self.issuer.pem())),
@@ -187,9 +195,87 @@ async fn a_certificate_of_a_stranger_is_no_certificate() {
 fn files_that_are_not_in_order_are_named() {
     let authority = Authority::new();
     let good = authority.tls();
-    assert_eq!(good.check(), Ok(()));
-    let key = Tls { key: good.cert.clone(), ..good.clone() };
-    assert!(key.check().unwrap_err().contains("cert.pem"));
-    let gone = Tls { client_ca: Some(Path::new("/nowhere/ca.pem").into()), ..good };
-    assert!(gone.check().unwrap_err().starts_with("/nowhere/ca.pem: "));
+    let check = |tls: ServerTls| Acceptor::new(tls, &ALPN).map(drop);
+    let error = |tls| check(tls).unwrap_err().to_string();
+    assert_eq!(check(good.clone()), Ok(()));
+    let key = ServerTls { key: good.cert.clone(), ..good.clone() };
+    assert!(error(key).contains("cert.pem"));
+    let gone = ServerTls { client_ca: Some(Path::new("/nowhere/ca.pem").into()), ..good };
+    assert!(error(gone).starts_with("/nowhere/ca.pem: "));
+}
+
+#[tokio::test]
+async fn changed_certificates_count_for_connections_to_come_and_useless_ones_for_none() {
+    let (authority, next) = (Authority::new(), Authority::new());
+    let permits = vec![permit("*", Credential::Anybody)];
+    let bridge = Bridge::with(permits, Some(authority.tls()), server::Limits::default()).await;
+    let client = authority.client(&bridge, None).await.unwrap();
+    let mut worker = register(client, "sales", None).await.unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(authority.folder.path().join(name), text).unwrap();
+    };
+
+    let (cert, key) = next.issue("bridge.test");
+    write("key.pem", &key);
+    assert!(authority.client(&bridge, None).await.is_ok(), "the key of another certificate");
+    write("cert.pem", "no certificate");
+    assert!(authority.client(&bridge, None).await.is_ok());
+    write("cert.pem", &cert);
+    assert!(next.client(&bridge, None).await.is_ok());
+    assert!(authority.client(&bridge, None).await.is_err());
+
+    let (link, _driven) = tokio::join!(bridge.open("sales"), worker.next_call());
+    assert!(link.is_ok(), "what was connected before goes on");
+}
+
+/// For as long as the test runs.
+fn lasting(token: String) -> Option<&'static str> {
+    Some(Box::leak(token.into_boxed_str()))
+}
+
+#[tokio::test]
+async fn a_jwt_opens_the_groups_of_its_claims_until_it_expires() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    let signer = Signer::new("one");
+    std::fs::write(&file, jwks(&[&signer])).unwrap();
+    let bridge = Bridge::start(vec![permit("sales", with("sub", "ivr"))]).await;
+    let token = |more: serde_json::Value| lasting(signer.token(&claims(&more)));
+    let unknown = dial(&bridge, "sales", token(json!({}))).await.unwrap_err();
+    assert_eq!(unknown.message(), "group `sales`: this token is not known");
+
+    bridge.tokens.update(&[issuer(KeySource::File(file))]);
+    for (more, code, why) in [
+        (json!({"exp": 1}), Code::Unauthenticated, "this JWT has expired"),
+        (json!({"aud": "x"}), Code::Unauthenticated, "this JWT is for another audience"),
+        (json!({"sub": "x"}), Code::PermissionDenied, "these credentials do not permit it"),
+    ] {
+        let refused = dial(&bridge, "sales", token(more)).await.unwrap_err();
+        assert_eq!(refused.code(), code);
+        assert_eq!(refused.message(), format!("group `sales`: {why}"));
+    }
+
+    // The leeway is over soon.
+    let ending = token(json!({"exp": now() - 25}));
+    let mut worker = Worker::dial(&bridge, hello("w", &["sales"]), ending).await.unwrap();
+    let mut opening = Box::pin(bridge.open("sales"));
+    let offer = tokio::select! {
+        _ = &mut opening => panic!("nobody took it"),
+        call = worker.offered() => call.token,
+    };
+    let other = take(bridge.client().await, &offer, token(json!({"sub": "x"}))).await;
+    assert_eq!(other.map(|_| ()).unwrap_err().code(), Code::PermissionDenied);
+    let expired = take(bridge.client().await, &offer, token(json!({"exp": 1}))).await;
+    assert_eq!(expired.map(|_| ()).unwrap_err().code(), Code::Unauthenticated);
+    drop(opening);
+    loop {
+        match worker.offers.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("it ended without a word"),
+            Err(status) => {
+                assert_eq!(status.code(), Code::Unavailable, "{status}");
+                break;
+            }
+        }
+    }
 }

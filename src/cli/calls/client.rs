@@ -1,14 +1,11 @@
 //! Requests to an admin port, and what may go wrong with them, in words for whoever typed the command.
 
 use super::Target;
-use crate::{admin::CLIENT_HEADER, secret::Secret};
+use crate::{admin::CLIENT_HEADER, outbound::Connector, route::Tls, secret::Secret};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header, uri::Scheme};
+use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::{
-    client::legacy::{Client as HttpClient, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use hyper_util::{client::legacy::Client as HttpClient, rt::TokioExecutor};
 use serde_json::Value;
 use std::{error::Error as StdError, time::Duration};
 use tokio::time::timeout;
@@ -21,7 +18,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// What was given is no address.
-    #[error("{0:?} is no address of an admin port: give --admin as http://host:port")]
+    #[error(
+        "{0:?} is no address of an admin port: give --admin as http://host:port or https://host:port"
+    )]
     Address(String),
     /// Nothing listens there, or it cannot be reached.
     #[error(
@@ -51,7 +50,7 @@ pub enum Error {
 
 #[derive(Debug)]
 pub(super) struct Client {
-    http: HttpClient<HttpConnector, Empty<Bytes>>,
+    http: HttpClient<Connector, Empty<Bytes>>,
     /// Without a slash at its end.
     admin: String,
     token: Option<Secret>,
@@ -62,12 +61,20 @@ impl Client {
         let given = &target.admin;
         let admin = if given.contains("://") { given.clone() } else { format!("http://{given}") };
         let whole = admin.parse::<Uri>().is_ok_and(|uri| {
-            uri.scheme() == Some(&Scheme::HTTP) && uri.host().is_some() && uri.path() == "/"
+            let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+            scheme && uri.host().is_some() && uri.path() == "/"
         });
         if !whole {
             return Err(Error::Address(given.clone()));
         }
-        let http = HttpClient::builder(TokioExecutor::new()).build_http();
+        let tls = Tls {
+            ca: target.ca.clone(),
+            cert: target.cert.clone(),
+            key: target.key.clone(),
+            server_name: None,
+        };
+        let connector = Connector { tls, alpn: "http/1.1" };
+        let http = HttpClient::builder(TokioExecutor::new()).build(connector);
         let admin = admin.trim_end_matches('/').to_owned();
         Ok(Self { http, admin, token: target.token.clone() })
     }

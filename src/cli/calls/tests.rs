@@ -2,14 +2,18 @@
 
 use super::*;
 use crate::{
-    admin::{self, Parts, Readiness, RouteSource},
+    access::Credential,
+    admin::{self, Access, Parts, Readiness, Right, RouteSource},
     session::{
         recorder::{Limits, Recorder},
         registry::{Entry, Handle, Registry, State},
     },
     telemetry::metrics::Metrics,
+    tls::{Acceptor, ServerTls},
 };
+use arc_swap::ArcSwap;
 use clap::Parser;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::{sync::Arc, time::SystemTime};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -60,7 +64,7 @@ async fn a_missing_or_wrong_token_is_told_with_what_helps() {
     let error = bridge.hangup(&["ab"]).await.unwrap_err().to_string();
     assert!(error.ends_with("(--token or AGIBRIDGE_ADMIN_TOKEN gives it)"), "{error}");
     let error = bridge.hangup(&["ab", "--token", "wrong"]).await.unwrap_err().to_string();
-    assert!(error.starts_with("the bridge refused: this is not the admin token"), "{error}");
+    assert!(error.starts_with("the bridge refused: this token is not known"), "{error}");
     bridge.hangup(&["ab", "--token", "s3cret"]).await.unwrap();
 }
 
@@ -94,10 +98,58 @@ async fn a_stranger_at_the_address_is_recognised() {
 
 #[tokio::test]
 async fn what_is_no_address_is_refused_at_once() {
-    for odd in ["", "https://localhost:4574", "http://", "http://a b", "http://localhost:4574/x"] {
+    for odd in ["", "ftp://localhost:4574", "http://", "http://a b", "http://localhost:4574/x"] {
         let error = run(odd, &[]).await.unwrap_err();
         assert!(matches!(error, Error::Address(_)), "{odd}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_bridge_that_speaks_tls_is_known_by_its_authority_and_knows_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    std::fs::write(file("ca.pem"), authority.pem()).unwrap();
+    for name in ["127.0.0.1", "operator.test", "guest.test"] {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        std::fs::write(file(name), params.signed_by(&key, &authority).unwrap().pem()).unwrap();
+        std::fs::write(file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+    let tls = ServerTls {
+        cert: file("127.0.0.1"),
+        key: file("127.0.0.1.key"),
+        client_ca: Some(file("ca.pem")),
+    };
+    let entry =
+        |right, name: &str| Access { right, credential: Credential::Certificate(name.into()) };
+    let access = vec![entry(Right::Change, "operator.test"), entry(Right::See, "guest.test")];
+    let bridge = Bridge::with(admin::Settings { access, everybody: None }, Some(tls)).await;
+    let _call = bridge.call(0xab << 120);
+
+    let ca = file("ca.pem").display().to_string();
+    let with = |name: &str| {
+        let (cert, key) = (file(name), file(&format!("{name}.key")));
+        [ca.clone(), cert.display().to_string(), key.display().to_string()]
+    };
+    let flags = |[ca, cert, key]: &[String; 3]| {
+        ["--ca", ca, "--cert", cert, "--key", key].map(str::to_owned)
+    };
+    let told = async |name: &str, more: &[&str]| {
+        let flags = flags(&with(name));
+        let all: Vec<&str> = flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        bridge.calls(&all).await.map_err(|error| error.to_string())
+    };
+    assert!(told("operator.test", &["--callers"]).await.is_ok());
+    assert!(told("guest.test", &[]).await.is_ok());
+    let refused = told("guest.test", &["--callers"]).await.unwrap_err();
+    assert!(refused.contains("these credentials do not permit it"), "{refused}");
+    let nobody = bridge.calls(&["--ca", &ca]).await.unwrap_err().to_string();
+    assert!(nobody.contains("a credential is needed"), "{nobody}");
+    let stranger = bridge.calls(&["--ca", &with("guest.test")[1]]).await.unwrap_err().to_string();
+    assert!(stranger.contains("certificate"), "{stranger}");
 }
 
 #[derive(Debug, Parser)]
@@ -119,11 +171,18 @@ struct Bridge {
 
 impl Bridge {
     async fn start(token: Option<&str>) -> Self {
+        Self::with(admin::Settings::with_token(token), None).await
+    }
+
+    async fn with(settings: admin::Settings, tls: Option<ServerTls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let admin = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let admin = format!("{scheme}://{}", listener.local_addr().unwrap());
         let registry = Registry::new();
         let parts = Parts {
-            settings: admin::Settings { token: token.map(Secret::new) },
+            settings: Arc::new(ArcSwap::from_pointee(settings)),
+            tokens: Arc::default(),
+            tls: tls.map(|tls| Acceptor::new(tls, &admin::ALPN).unwrap()),
             registry: Arc::clone(&registry),
             metrics: Metrics::new(),
             readiness: Readiness::new(Arc::clone(&registry)),

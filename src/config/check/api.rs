@@ -1,13 +1,16 @@
 //! Checks of the API port, and of who may register there.
 
-use super::overlap;
+use super::{
+    credential::{Means, credential, means, server_tls},
+    overlap,
+};
 use crate::{
-    api::{Credential, Groups, HEARTBEAT, Permit, Tls},
+    api::{Groups, HEARTBEAT, Permit},
     config::{
         AdminConfig, AgiConfig, ApiConfig,
-        file::{self, ApiTls, WorkerEntry},
+        file::{self, JwtIssuer, WorkerEntry},
+        many::OneOrMany,
         read::{Field, Reader, Spot},
-        reference::FilePath,
     },
 };
 use std::net::SocketAddr;
@@ -16,6 +19,7 @@ pub(super) fn api(
     field: &Field<file::Api>,
     agi: &AgiConfig,
     admin: &AdminConfig,
+    jwt: &Field<OneOrMany<JwtIssuer>>,
     reader: &mut Reader,
 ) -> ApiConfig {
     let Some(written) = &field.value else { return ApiConfig::default() };
@@ -27,12 +31,11 @@ pub(super) fn api(
     {
         reader.fault(&written.listen.spot, "without this key nothing listens for workers");
     }
-    let tls = written.tls.value.as_ref();
-    let asks = tls.is_some_and(|tls| tls.client_ca.present);
+    let means = means("api", &written.tls, jwt);
     let entries = written.workers.value.iter().flat_map(|list| &list.0);
-    let workers = entries.filter_map(|entry| permit(entry, asks, reader)).collect();
+    let workers = entries.filter_map(|entry| permit(entry, means, reader)).collect();
     let heartbeat = super::span(&written.heartbeat).unwrap_or(HEARTBEAT);
-    ApiConfig { listen, tls: tls.and_then(files), heartbeat, workers }
+    ApiConfig { listen, tls: server_tls(&written.tls), heartbeat, workers }
 }
 
 /// No worker can ever be offered a call for `group`.
@@ -63,34 +66,10 @@ fn own_port(
     }
 }
 
-/// `None` when a file is faulty.
-fn files(tls: &ApiTls) -> Option<Tls> {
-    let file = |field: &Field<FilePath>| field.value.as_ref().map(|file| file.0.clone());
-    Some(Tls { cert: file(&tls.cert)?, key: file(&tls.key)?, client_ca: file(&tls.client_ca) })
-}
-
 /// `None` when the entry is faulty.
-fn permit(entry: &Field<WorkerEntry>, asks: bool, reader: &mut Reader) -> Option<Permit> {
+fn permit(entry: &Field<WorkerEntry>, means: Means, reader: &mut Reader) -> Option<Permit> {
     let written = entry.value.as_ref()?;
-    if written.token.present && written.certificate.present {
-        reader.fault(
-            &entry.spot,
-            "`token` and `certificate` exclude each other: make it two entries",
-        );
-    }
-    if written.certificate.present && !asks {
-        reader.fault(
-            &written.certificate.spot,
-            "workers are not asked for certificates: set `api.tls.client_ca`",
-        );
-    }
-    let credential = match (&written.token.value, &written.certificate.value) {
-        (Some(token), _) => Credential::Token(token.0.clone()),
-        (None, Some(name)) => Credential::Certificate(name.0.as_str().into()),
-        // One that is faulty must not open the door to anybody, though the fault keeps the file out anyway.
-        (None, None) if written.token.present || written.certificate.present => return None,
-        (None, None) => Credential::Anybody,
-    };
+    let credential = credential(&written.demand, &entry.spot, means, reader)?;
     let listed = written.groups.value.iter().flat_map(|list| &list.0);
     let groups: Vec<_> = listed.filter_map(|field| field.value.as_ref()).collect();
     let groups = if groups.iter().any(|group| group.0.is_none()) {

@@ -10,7 +10,7 @@ use super::{
     page::{Family, Kind, Sample, Value},
     process,
 };
-use crate::proto::command_error::Code as ErrorCode;
+use crate::{proto::command_error::Code as ErrorCode, tls::refused_files};
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 /// What a command can be refused for.
@@ -388,7 +388,7 @@ fn transcripts(metrics: &Metrics) -> Vec<Family> {
     ]
 }
 
-fn config(metrics: &Metrics) -> [Family; 4] {
+fn config(metrics: &Metrics) -> [Family; 5] {
     let config = lock(&metrics.config);
     let version = ("version", env!("CARGO_PKG_VERSION").to_owned());
     let last = config.last.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -418,6 +418,12 @@ fn config(metrics: &Metrics) -> [Family; 4] {
             "Configurations that were read, by whether they came into force.",
             Kind::Counter,
             [result("in_force", config.loads), result("refused", config.failures)],
+        ),
+        family(
+            "agibridge_tls_files_refused",
+            "Changed files of certificates and keys that were not in order, so that those before stayed in force.",
+            Kind::Counter,
+            [number(vec![], refused_files() as f64)],
         ),
     ]
 }

@@ -1,38 +1,25 @@
 //! One request to a collector: gRPC or HTTP, over TCP or TLS. Knows messages and statuses, and no spans that wait.
 
 use super::{Export, Protocol};
-use crate::tls;
+use crate::outbound::{Connector, causes};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use flate2::{Compression, write::GzEncoder};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{
-        Client as HyperClient,
-        connect::{Connected, Connection},
-    },
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    client::legacy::Client as HyperClient,
+    rt::{TokioExecutor, TokioTimer},
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use prost::Message as _;
-use rustls_pki_types::ServerName;
 use std::{
-    future::Future,
     io::{self, Write as _},
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::timeout,
-};
-use tokio_rustls::TlsConnector;
+use tokio::time::timeout;
 use tonic::Code;
 
 /// What a collector has to say is short.
@@ -76,7 +63,11 @@ impl Failure {
 
 impl Client {
     pub(super) fn new(export: Export) -> Self {
-        let connector = Connector { export: Arc::new(export.clone()) };
+        let alpn = match export.protocol {
+            Protocol::Grpc => "h2",
+            Protocol::HttpProtobuf => "http/1.1",
+        };
+        let connector = Connector { tls: export.tls.clone(), alpn };
         let http = HyperClient::builder(TokioExecutor::new())
             .http2_only(export.protocol == Protocol::Grpc)
             .pool_timer(TokioTimer::new())
@@ -217,99 +208,5 @@ fn taken(message: &[u8]) -> Taken {
     Taken {
         rejected: usize::try_from(partial.rejected_spans).unwrap_or(0),
         message: partial.error_message,
-    }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-#[derive(Debug, Clone)]
-struct Connector {
-    export: Arc<Export>,
-}
-
-impl tower::Service<Uri> for Connector {
-    type Response = Socket;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let export = Arc::clone(&self.export);
-        Box::pin(async move { connect(&export, &uri).await })
-    }
-}
-
-async fn connect(export: &Export, uri: &Uri) -> io::Result<Socket> {
-    let secure = uri.scheme_str() == Some("https");
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    let tcp = TcpStream::connect((host, port)).await?;
-    tcp.set_nodelay(true)?;
-    if !secure {
-        return Ok(Socket(TokioIo::new(Box::new(tcp))));
-    }
-    let alpn = match export.protocol {
-        Protocol::Grpc => "h2",
-        Protocol::HttpProtobuf => "http/1.1",
-    };
-    let files = export.tls.clone();
-    let config = tokio::task::spawn_blocking(move || tls::client_config(&files, Some(alpn)))
-        .await
-        .map_err(io::Error::other)?
-        .map_err(io::Error::other)?;
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
-    Ok(Socket(TokioIo::new(Box::new(stream))))
-}
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-/// A connection, plain or TLS.
-struct Socket(TokioIo<Box<dyn Stream>>);
-
-impl Connection for Socket {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl hyper::rt::Read for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: hyper::rt::ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl hyper::rt::Write for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }

@@ -1,11 +1,14 @@
 //! Who dialled in, what each has room for, and the offers that stand. Knows no sockets, and no time but what it is told.
 
 use super::{
-    Identity, RegisterError, TakeError,
+    RegisterError, TakeError,
     hello::{self, Hello},
     link::Brought,
 };
-use crate::proto::{CallOffer, OfferWithdrawn, WorkerOffer, WorkerStatus, worker_offer};
+use crate::{
+    access::Identity,
+    proto::{CallOffer, OfferWithdrawn, WorkerOffer, WorkerStatus, worker_offer},
+};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,

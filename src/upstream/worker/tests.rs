@@ -6,6 +6,7 @@ use crate::{
         CallEvent, CallOffer, CallStarted, OfferWithdrawn, call_event::Event, worker_offer::Offer,
     },
     route::{Service, Target},
+    secret::Secret,
     upstream::{AttemptError, Opening},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -116,7 +117,7 @@ fn take(workers: &Workers, token: &str) -> Result<DuplexStream, TakeError> {
 }
 
 fn named(name: &str) -> Identity {
-    Identity { token: Some(Secret::new(name)), certificates: Vec::new() }
+    Identity { token: Some(Secret::new(name)), ..Identity::default() }
 }
 
 #[tokio::test(start_paused = true)]
