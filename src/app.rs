@@ -108,13 +108,15 @@ impl App {
         for warning in &config.telemetry.warnings {
             warn!("a variable is not understood, and left aside: {warning}");
         }
-        let exporter = otlp::start(&config.telemetry).context("telemetry: no thread for it")?;
-        if let Some(exporter) = &exporter {
-            metrics.count_spans(exporter.tracing().counts());
+        if !config.telemetry.exemplars {
+            metrics.hide_exemplars();
         }
+        let exporter =
+            otlp::start(&config.telemetry, &metrics).context("telemetry: no thread for it")?;
         let (open, _) = watch::channel(true);
         let (stop, _) = watch::channel(false);
-        let tracer = exporter.as_ref().map(|it| it.tracing().core(config.agi.cores));
+        let tracing = exporter.as_ref().and_then(Exporter::tracing);
+        let tracer = tracing.map(|tracing| tracing.core(config.agi.cores));
         let (links, manager) = start_links(&metrics, tracer, stop.subscribe())?;
         links.update(&config.managers);
         let (faulted, _) = watch::channel(false);
@@ -331,7 +333,8 @@ impl App {
                 *address = listener.local_addr()?;
                 listeners.push(listener);
             }
-            let tracer = self.exporter.as_ref().map(|it| it.tracing().core(agi.cores));
+            let tracing = self.exporter.as_ref().and_then(Exporter::tracing);
+            let tracer = tracing.map(|tracing| tracing.core(agi.cores));
             self.start_core(number, listeners, tracer)?;
         }
         self.agi = addresses;

@@ -170,6 +170,8 @@ pub struct Policy {
     pub max_call_duration: Duration,
     /// Whether programs that speak AGI themselves get the trace as one more argument.
     pub trace_argument: bool,
+    /// Whether the channel variable TRACEPARENT is asked for, before a service is sought.
+    pub trace_variable: bool,
     /// What becomes of the call when no service drives it to its end.
     pub then: Then,
     /// What of the call is shown to nobody.
@@ -201,6 +203,7 @@ impl Default for Policy {
             max_queued_commands: 32,
             max_call_duration: Duration::from_secs(12 * 3600),
             trace_argument: false,
+            trace_variable: false,
             then: Then { announce: None, next: Next::Fail },
             redact: Redact::default(),
             record: false,

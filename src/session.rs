@@ -19,6 +19,7 @@ mod begin;
 mod drive;
 mod facts;
 mod meter;
+mod parent;
 pub mod recorder;
 pub mod registry;
 mod service;

@@ -2,6 +2,7 @@
 //!
 //! No digit, variable value or spoken text goes through here, and no label of a metric takes a value from outside.
 
+pub mod counts;
 pub mod logs;
 pub mod metrics;
 pub mod otlp;

@@ -15,6 +15,7 @@ mod fastagi;
 mod grpc_load;
 mod hops;
 mod host;
+mod instruments;
 mod job;
 mod kind;
 mod language;

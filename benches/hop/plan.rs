@@ -5,9 +5,10 @@ use crate::{
     abuse::Attack,
     cli::{Flags, Role},
     console::Look,
+    instruments,
     job::{Job, Outcome, Script},
     process::{self, Running},
-    rows,
+    rows::{self, Row},
     world::{Settings, Subject, World},
 };
 use anyhow::Context;
@@ -55,6 +56,8 @@ pub(crate) struct Results {
     pub(crate) runs: usize,
     pub(crate) held: usize,
     pub(crate) seconds: f64,
+    /// Of the instruments alone, for a command, in each run; none where the hop's own time for one is not asked for.
+    pub(crate) instruments_ns: Vec<f64>,
 }
 
 /// How much of everything.
@@ -125,6 +128,9 @@ pub(crate) async fn run(flags: &Flags) -> anyhow::Result<Results> {
     let mut results =
         Results { runs: sizes.runs, held: held(&sizes, descriptors), ..Results::default() };
     for run in 0..sizes.runs {
+        if rows::chosen(&flags.only).iter().any(Row::is_held_against_instruments) {
+            results.instruments_ns.push(instruments::measure()?);
+        }
         for (&load, subjects) in &loads {
             let world = if load == Load::OneCore { &mut pinned } else { &mut free };
             measure_all(world, (load, subjects), run, &sizes, &mut results).await?;

@@ -82,7 +82,27 @@ fn write_table(out: &mut impl Write, rows: &[Row], results: &Results) -> io::Res
     if !pairs.is_empty() {
         write_pairs(out, &pairs, results)?;
     }
+    if let Some((alone, times)) = instruments(rows.iter(), results) {
+        writeln!(
+            out,
+            "instruments: {:.0} ns of a command ({:.0}..{:.0}), which makes it {:.3} times ({:.3}..{:.3}) what it is without",
+            alone.median, alone.min, alone.max, times.median, times.min, times.max
+        )?;
+    }
     Ok(())
+}
+
+/// What the instruments take of a command, in nanoseconds, and how many times dearer it is by them than without; each of the
+/// same run.
+fn instruments<'a>(
+    rows: impl Iterator<Item = &'a Row>,
+    results: &Results,
+) -> Option<(Spread, Spread)> {
+    let row = rows.into_iter().find(|row| row.is_held_against_instruments())?;
+    let whole = row.figures(results, Subject::Bridge);
+    let alone = &results.instruments_ns;
+    let times = whole.iter().zip(alone).map(|(us, ns)| us * 1e3 / (us * 1e3 - ns));
+    Some((Spread::of(alone)?, Spread::of(&times.collect::<Vec<_>>())?))
 }
 
 fn write_hops(out: &mut impl Write, rows: &[&Row], results: &Results) -> io::Result<()> {
@@ -169,6 +189,7 @@ fn verdict(row: &Row, results: &Results) -> &'static str {
 }
 
 fn as_json(rows: &[Row], results: &Results) -> Value {
+    let instruments = instruments(rows.iter(), results);
     let rows: Vec<Value> = rows.iter().map(|row| row_as_json(row, results)).collect();
     json!({
         "bench": "hop",
@@ -179,6 +200,8 @@ fn as_json(rows: &[Row], results: &Results) -> Value {
         "seconds": results.seconds,
         "elsewhere_percent_of_a_core": elsewhere(results),
         "complaints": results.complaints,
+        "instruments_ns_a_command": instruments.map(|(alone, _)| alone.median),
+        "instruments_times": instruments.map(|(_, times)| times.median),
         "rows": rows,
     })
 }

@@ -245,6 +245,11 @@ impl Row {
         matches!(self.of, Subject::Kind(_) | Subject::Client(_))
     }
 
+    /// Whether the instruments' own time is a share of this one: what a command costs with 100 calls.
+    pub(crate) fn is_held_against_instruments(&self) -> bool {
+        self.id == "cpu-100"
+    }
+
     /// HAProxy, where a kind can be held against it too: before the same server.
     pub(crate) fn beside(&self) -> Option<Subject> {
         (self.of == Subject::Kind(Kind::FastAgi)).then_some(Subject::Haproxy)

@@ -60,10 +60,12 @@ package)
 programs)
     maven programs/pom.xml package
     rm -rf "$cache/programs"
-    mkdir -p "$cache/programs/direct" "$cache/bin"
+    mkdir -p "$cache/programs/direct" "$cache/programs/traced" "$cache/bin"
     cp "$cache/build/programs/programs.jar" "$cache/build/programs/lib"/*.jar "$cache/programs/"
     # Only the bench's comparison needs these.
     mv "$cache/programs"/{asterisk-java,slf4j-api,reflections,javassist}-*.jar "$cache/programs/direct/"
+    # And only the traced program these: a library that finds OpenTelemetry uses it.
+    mv "$cache/programs"/opentelemetry-*.jar "$cache/programs/traced/"
     classpath=$(printf '%s:' "$cache/programs"/*.jar)
     classpath=${classpath%:}
     # They live for one call or a few: a quick start is worth more than the last bit of speed.
@@ -77,6 +79,7 @@ programs)
     launcher subtraction "$quick" samples.Subtraction
     launcher recorder "$quick" samples.Recorder
     launcher router "$quick" samples.Router
+    launcher traced "$quick" traced.Main ":$cache/programs/traced/*"
     launcher bench-service "" bench.Service
     launcher bench-direct "" bench.Direct ":$cache/programs/direct/*"
     ;;

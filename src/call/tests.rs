@@ -35,6 +35,7 @@ fn settings() -> Settings {
             max_queued_commands: 4,
             max_call_duration: Duration::from_secs(3600),
             trace_argument: false,
+            trace_variable: false,
             then: Then { announce: None, next: Next::Fail },
             redact: crate::redact::Redact::default(),
             record: false,

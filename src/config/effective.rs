@@ -190,7 +190,7 @@ fn log(log: &LogConfig) -> Value {
 
 /// With what the variables say, as far as the file has a key for it.
 fn telemetry(telemetry: &otlp::Settings) -> Value {
-    let export = telemetry.export.as_ref();
+    let export = telemetry.traces.as_ref().or(telemetry.metrics.as_ref());
     let headers: Option<Map<String, Value>> = export
         .map(|export| export.headers.iter().map(|(name, _)| (name.clone(), MASK.into())).collect());
     let headers = headers.filter(|headers| !headers.is_empty());
@@ -198,6 +198,7 @@ fn telemetry(telemetry: &otlp::Settings) -> Value {
         ("otlp_endpoint", export.map(|export| export.endpoint().into())),
         ("otlp_protocol", export.map(|export| word(export.protocol))),
         ("otlp_headers", headers.map(Value::Object)),
+        ("otlp_metrics", Some(telemetry.metrics_wanted.into())),
         ("caller_numbers", Some(telemetry.rules.caller_numbers.into())),
     ])
 }
@@ -297,6 +298,7 @@ fn policy(policy: &Policy) -> Value {
         "max_queued_commands": policy.max_queued_commands,
         "max_call_duration": span(policy.max_call_duration),
         "trace_argument": policy.trace_argument,
+        "trace_variable": policy.trace_variable,
         "then": then(&policy.then),
         "redact": redact(policy.redact),
         "record": policy.record,

@@ -39,7 +39,7 @@ section! {
         shutdown: Shutdown;
         /// Logs.
         log: Log;
-        /// Traces.
+        /// Traces and metrics.
         telemetry: Telemetry;
         /// What is kept of calls, for the console and `agi-bridge calls`.
         recorder: Recorder;
@@ -196,7 +196,7 @@ section! {
 }
 
 section! {
-    /// Traces: what is recorded of calls, and where it goes. The `OTEL_*` variables win over these. A change needs a restart.
+    /// Traces and metrics: what is recorded of calls, and where it goes. The `OTEL_*` variables win over these. A change needs a restart.
     struct Telemetry {
         /// The OpenTelemetry collector, such as `http://collector:4317`. Default: none, and no trace is recorded.
         otlp_endpoint: Text;
@@ -204,6 +204,8 @@ section! {
         otlp_protocol: Word<Protocol>;
         /// Headers for each request to it.
         otlp_headers: Names<SecretText>;
+        /// Whether metrics go there too, beside `/metrics`. Default true.
+        otlp_metrics: Flag;
         /// Whether the numbers of callers stand in traces. Default false.
         caller_numbers: Flag;
     }
@@ -262,6 +264,8 @@ section! {
         max_call_duration: CallSpan;
         /// Whether `agi://` and `exec:` services get the trace as one more argument, `traceparent=00-…`. Default false.
         trace_argument: Flag;
+        /// Whether a trace goes on that the channel variable TRACEPARENT names; costs each call a round trip to Asterisk. Default false.
+        trace_variable: Flag;
         /// What becomes of a call that no service drives to its end. Default {next: fail}.
         then: Then;
         /// What the flight recorder, the console and transcripts never show: `digits`, `values`, `numbers`, a list of these, `all` or `nothing`. Default [digits, values].

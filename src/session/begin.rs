@@ -6,6 +6,7 @@ use super::{
     drive::{OnRoute, Parts, Session},
     facts::{Facts, Place},
     meter::Meter,
+    parent,
     recorder::Begun,
     registry::Entry,
     socket::{Read, Socket},
@@ -76,8 +77,26 @@ pub async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
     };
     core.metrics.connection(Connection::Accepted);
     let (request, channel) = (prelude.request(), prelude.channel());
-    let arrival = Arrival { prelude, request, channel, rest: rest.to_vec(), peer, accepted };
-    match choose(&core.shared, &rules, &arrival, &pending) {
+    let (rest, parent) = (rest.to_vec(), None);
+    let mut arrival = Arrival { prelude, request, channel, rest, parent, peer, accepted };
+    let mut chosen = choose(&core.shared, &rules, &arrival, &pending);
+    if let Ok((route, ..)) = &chosen
+        && arrival.has_parent_to_ask_for(&core, route)
+    {
+        let asked = Box::pin(parent::ask(&mut socket, &rules.limits, REPLY_BYTES_MAX));
+        let deadline = accepted.0 + rules.prelude_timeout;
+        match timeout_at(deadline, asked).await.unwrap_or(Err(parent::Fault::Late)) {
+            Ok(told) => (arrival.parent, arrival.rest) = (told.value, told.rest),
+            Err(fault) => {
+                core.metrics.rejected(Rejection::ProtocolError);
+                debug!(%peer, %fault, "a connection that is no call");
+                return;
+            }
+        }
+        // Others came meanwhile.
+        chosen = room(&core.shared, &rules).and_then(|()| chosen);
+    }
+    match chosen {
         Ok(chosen) => {
             drop(pending);
             Box::pin(drive(core, socket, arrival, rules, chosen)).await;
@@ -98,20 +117,27 @@ struct Arrival {
     channel: Channel,
     /// What Asterisk sent behind its prelude: nothing, unless the prelude was forged.
     rest: Vec<u8>,
+    /// What the channel variable TRACEPARENT holds, where it was asked for.
+    parent: Option<String>,
     peer: SocketAddr,
     accepted: (Instant, SystemTime),
 }
 
 impl Arrival {
-    /// The call's span: below the one that the AGI URL names, or the first of a trace.
-    ///
-    /// Only the URL is asked: a channel variable is not in the prelude, and to read it would cost every call a
-    /// command before its service is sought. The dialplan can put the variable into the URL.
+    /// A channel variable is not in the prelude: to read it costs a round trip before a service is sought, so a route must
+    /// want it, and the AGI URL say nothing.
+    fn has_parent_to_ask_for(&self, core: &Core, route: &Route) -> bool {
+        let in_query = self.request.query.iter().any(|(name, _)| name == "traceparent");
+        let wanted = route.policy.trace_variable && core.tracing.trace_context;
+        wanted && !in_query && self.rest.is_empty()
+    }
+
+    /// The call's span: below the one that the AGI URL or the channel names, or the first of a trace.
     fn trace(&self, core: &Core) -> TraceContext {
         let rules = &core.tracing;
         let mut trace = match (rules.trace_context, rules.baggage) {
             (false, false) => TraceContext::root(),
-            _ => TraceContext::from_query(&self.request.query),
+            _ => TraceContext::from_query(&self.request.query, self.parent.as_deref()),
         };
         if !rules.trace_context {
             trace = TraceContext { baggage: trace.baggage, ..TraceContext::root() };
@@ -219,22 +245,26 @@ impl From<Over> for Refusal {
 }
 
 /// The route of a call, or why it is turned away.
+fn room(shared: &Shared, rules: &Rules) -> Result<(), Refusal> {
+    if shared.drain.begun() {
+        let detail = "the bridge is shutting down".to_owned();
+        return Err(Refusal { status: Status::Draining, rejection: Rejection::Draining, detail });
+    }
+    if shared.registry.active() >= rules.max_calls {
+        let detail =
+            format!("{} calls are running, as many as agi.max_calls allows", rules.max_calls);
+        return Err(Refusal { status: Status::Limit, rejection: Rejection::Limit, detail });
+    }
+    Ok(())
+}
+
 fn choose(
     shared: &Shared,
     rules: &Rules,
     arrival: &Arrival,
     pending: &Pending,
 ) -> Result<Chosen, Refusal> {
-    let refuse = |status, rejection, detail: String| Err(Refusal { status, rejection, detail });
-    if shared.drain.begun() {
-        let detail = "the bridge is shutting down".to_owned();
-        return refuse(Status::Draining, Rejection::Draining, detail);
-    }
-    if shared.registry.active() >= rules.max_calls {
-        let detail =
-            format!("{} calls are running, as many as agi.max_calls allows", rules.max_calls);
-        return refuse(Status::Limit, Rejection::Limit, detail);
-    }
+    room(shared, rules)?;
     let channel = &arrival.channel;
     let request = route::Request {
         path: &arrival.request.path,
@@ -246,7 +276,7 @@ fn choose(
     };
     let Some(picked) = rules.routes.pick(&request) else {
         let detail = format!("no route for {}", arrival.request.path);
-        return refuse(Status::NoRoute, Rejection::NoRoute, detail);
+        return Err(Refusal { status: Status::NoRoute, rejection: Rejection::NoRoute, detail });
     };
     let admitted = shared.admission.admit(pending, rules, &picked.route)?;
     Ok((picked.route, picked.parameters, admitted))
@@ -262,7 +292,7 @@ async fn drive(
     let call_id = Uuid::now_v7();
     let trace = arrival.trace(&core);
     let spans = arrival.spans(&core, call_id, &trace, Some(&route.name));
-    let Arrival { prelude, request, channel, rest, peer, accepted } = arrival;
+    let Arrival { prelude, request, channel, rest, parent: _, peer, accepted } = arrival;
     debug!(
         name: "agibridge.call.started",
         %call_id,
@@ -457,6 +487,7 @@ fn refusing() -> Policy {
         max_queued_commands: 0,
         max_call_duration: TURN_AWAY_TIMEOUT,
         trace_argument: false,
+        trace_variable: false,
         then: Then { announce: None, next: route::Next::Fail },
         redact: Redact::default(),
         record: false,

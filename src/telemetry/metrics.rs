@@ -5,6 +5,7 @@
 
 mod collect;
 mod exemplar;
+mod family;
 mod instrument;
 mod label;
 mod manager;
@@ -17,8 +18,13 @@ pub use label::{
 };
 pub use manager::ManagerMetrics;
 pub use page::Format;
+pub(super) use {
+    exemplar::Exemplar,
+    family::{Family, Kind, Labels, Sample, Value},
+    instrument::Totals,
+};
 
-use super::tracer::Counts;
+use super::counts::Counts;
 use crate::{
     archive,
     proto::{call_ended::Reason, hangup::Source},
@@ -31,7 +37,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -46,6 +52,9 @@ pub struct Metrics {
     spans: OnceLock<Arc<Counts>>,
     managers: Mutex<BTreeMap<Arc<str>, Arc<ManagerMetrics>>>,
     transcripts: OnceLock<Arc<archive::Counts>>,
+    points: OnceLock<Arc<Counts>>,
+    without_exemplars: AtomicBool,
+    since: SystemTime,
 }
 
 /// Counts the workers that are connected, by group.
@@ -103,6 +112,9 @@ impl Metrics {
             spans: OnceLock::new(),
             managers: Mutex::default(),
             transcripts: OnceLock::new(),
+            points: OnceLock::new(),
+            without_exemplars: AtomicBool::new(false),
+            since: SystemTime::now(),
         })
     }
 
@@ -174,9 +186,29 @@ impl Metrics {
         let _ = self.transcripts.set(Arc::clone(counts));
     }
 
+    /// Whoever exports metrics counts their points here. The first one counts.
+    pub fn count_points(&self, counts: &Arc<Counts>) {
+        let _ = self.points.set(Arc::clone(counts));
+    }
+
+    /// No exemplar is shown from now on.
+    pub fn hide_exemplars(&self) {
+        self.without_exemplars.store(true, Ordering::Relaxed);
+    }
+
+    /// Since when everything is counted.
+    pub fn since(&self) -> SystemTime {
+        self.since
+    }
+
     /// Everything, as text.
     pub fn page(&self, format: Format) -> String {
-        page::write(&collect::families(self), format)
+        page::write(&self.families(), format)
+    }
+
+    /// Everything.
+    pub(super) fn families(&self) -> Vec<Family> {
+        collect::families(self)
     }
 }
 

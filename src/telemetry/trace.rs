@@ -61,13 +61,14 @@ impl TraceContext {
 
     /// A call's span: a child of the parent that the query parameters `traceparent`, `tracestate` and `baggage` name, or
     /// a new trace where they name none, or not as the standard has it. A repeated `traceparent` names none; repeats of
-    /// the others are one list.
-    pub fn from_query(query: &[(String, String)]) -> Self {
+    /// the others are one list. `variable`: the parent where the query has no `traceparent` at all.
+    pub fn from_query(query: &[(String, String)], variable: Option<&str>) -> Self {
         let values = |key: &str| -> Vec<&str> {
             query.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).collect()
         };
         let traceparent = match values("traceparent")[..] {
             [only] => Some(only),
+            [] => variable,
             _ => None,
         };
         Self::continued(traceparent, &values("tracestate").join(","), &values("baggage").join(","))
@@ -293,13 +294,16 @@ mod tests {
 
     #[test]
     fn a_call_continues_the_trace_that_its_query_names() {
-        let context = TraceContext::from_query(&[
-            pair("lang", "en"),
-            pair("traceparent", PARENT),
-            pair("tracestate", "congo=t61, rojo=00f"),
-            pair("tracestate", "fw529a3039@dt=1"),
-            pair("baggage", "user=alice;vip"),
-        ]);
+        let context = TraceContext::from_query(
+            &[
+                pair("lang", "en"),
+                pair("traceparent", PARENT),
+                pair("tracestate", "congo=t61, rojo=00f"),
+                pair("tracestate", "fw529a3039@dt=1"),
+                pair("baggage", "user=alice;vip"),
+            ],
+            None,
+        );
         assert_eq!(context.trace_id.to_string(), "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(context.parent.unwrap().to_string(), "b7ad6b7169203331");
         assert_eq!(context.tracestate.as_deref(), Some("congo=t61,rojo=00f,fw529a3039@dt=1"));
@@ -312,7 +316,8 @@ mod tests {
 
     #[test]
     fn a_call_without_a_parent_begins_a_trace_of_its_own() {
-        let (one, other) = (TraceContext::from_query(&[]), TraceContext::from_query(&[]));
+        let (one, other) =
+            (TraceContext::from_query(&[], None), TraceContext::from_query(&[], None));
         assert_ne!((one.trace_id, one.span_id), (other.trace_id, other.span_id));
         assert_eq!((one.parent, one.flags), (None, SAMPLED));
         assert!(Parent::parse(&one.traceparent()).is_some());
@@ -359,7 +364,7 @@ mod tests {
     fn a_repeated_traceparent_names_none() {
         let query =
             [pair("traceparent", PARENT), pair("traceparent", PARENT), pair("tracestate", "a=b")];
-        let context = TraceContext::from_query(&query);
+        let context = TraceContext::from_query(&query, None);
         assert_eq!((context.parent, context.tracestate), (None, None));
     }
 

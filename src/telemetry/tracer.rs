@@ -2,11 +2,8 @@
 //!
 //! A span that finds its list full is dropped and counted: a call never waits for whoever reads the spans.
 
-use super::{sampler::Sampler, span::Span};
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use super::{counts::Counts, sampler::Sampler, span::Span};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// What calls need to know of tracing, and how many spans may wait.
@@ -33,14 +30,6 @@ pub struct Tracing {
     cores: Mutex<Vec<Arc<Waiting>>>,
     full: Arc<Notify>,
     counts: Arc<Counts>,
-}
-
-/// What became of spans.
-#[derive(Debug, Default)]
-pub struct Counts {
-    exported: AtomicU64,
-    queue_full: AtomicU64,
-    export_failed: AtomicU64,
 }
 
 /// One core's hand on tracing.
@@ -107,7 +96,7 @@ impl Tracer {
         let count = waiting.len() + 1;
         if count > self.capacity {
             drop(waiting);
-            self.counts.queue_full.fetch_add(1, Relaxed);
+            self.counts.queue_full();
             return;
         }
         waiting.push(span);
@@ -126,23 +115,6 @@ impl Tracer {
 impl Waiting {
     fn take(&self) -> Vec<Span> {
         std::mem::take(&mut lock(&self.0))
-    }
-}
-
-impl Counts {
-    /// So many left.
-    pub fn exported(&self, count: usize) {
-        self.exported.fetch_add(count as u64, Relaxed);
-    }
-
-    /// So many were not taken by whoever should store them.
-    pub fn failed(&self, count: usize) {
-        self.export_failed.fetch_add(count as u64, Relaxed);
-    }
-
-    /// Exported, dropped because the queue was full, and dropped because the export failed.
-    pub fn values(&self) -> [u64; 3] {
-        [&self.exported, &self.queue_full, &self.export_failed].map(|count| count.load(Relaxed))
     }
 }
 

@@ -10,6 +10,8 @@ mod ladder;
 mod loss;
 mod manager;
 mod node;
+#[cfg(feature = "clients")]
+mod one_trace;
 mod policy;
 mod python;
 mod runner;
@@ -55,6 +57,8 @@ async fn run() -> ExitCode {
     worker::prepare(&mut dialplan);
     #[cfg(feature = "clients")]
     clients::prepare(&mut dialplan);
+    #[cfg(feature = "clients")]
+    one_trace::prepare(&mut dialplan);
     fastagi::prepare(&mut dialplan);
     scripts::prepare(&mut dialplan);
     policy::prepare(&mut dialplan);
@@ -74,6 +78,8 @@ async fn run() -> ExitCode {
     worker::add(&mut runner, &asterisk);
     #[cfg(feature = "clients")]
     clients::add(&mut runner, &asterisk);
+    #[cfg(feature = "clients")]
+    one_trace::add(&mut runner, &asterisk);
     fastagi::add(&mut runner, &asterisk);
     scripts::add(&mut runner, &asterisk);
     policy::add(&mut runner, &asterisk);

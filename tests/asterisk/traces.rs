@@ -1,4 +1,5 @@
-//! A call on the real Asterisk, driven by the service in Python, is one trace at a real OpenTelemetry Collector.
+//! A call on the real Asterisk, driven by the service in Python, is one trace at a real OpenTelemetry Collector, which also
+//! has the metrics that the bridge shows.
 
 use crate::{
     python::{generate, python},
@@ -8,22 +9,17 @@ use agi_bridge::scenario::{Act, Step, When};
 use kit::{
     asterisk::{Asterisk, Call, CallSpec, Dialplan, Place},
     bridge::Bridge,
+    collector::{Collector, Span, attributes, list},
+    http::get,
     program::Program,
 };
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    fs,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const LIMIT: Duration = Duration::from_secs(60);
-/// How often it is looked whether the collector has written what it got.
+/// How often the page of metrics is read anew.
 const POLL: Duration = Duration::from_millis(50);
 const PARENT: &str = "b7ad6b7169203331";
 const STREAM: &str = "agibridge.v1.CallService/HandleCall";
@@ -57,7 +53,8 @@ async fn is_one_trace(asterisk: Arc<Asterisk>, protocol: &'static str, trace: &'
     let port: u16 = service
         .wait_for(LIMIT, "its port", |line| line.strip_prefix("listening ")?.parse().ok())
         .await;
-    let (collector, endpoint, file) = collector(folder.path(), protocol).await;
+    let collector = Collector::start().await;
+    let endpoint = collector.endpoint(protocol);
     let configuration = format!(
         "shutdown: {{linger: 0s}}\n\
          telemetry: {{otlp_endpoint: \"{endpoint}\", otlp_protocol: {protocol}}}\n\
@@ -78,15 +75,20 @@ async fn is_one_trace(asterisk: Arc<Asterisk>, protocol: &'static str, trace: &'
     .await;
     let state = call.wait_until_gone(LIMIT).await;
     assert_eq!(state.variables.get("PIN").map(String::as_str), Some("4711"), "{state:#?}");
-    assert!(bridge.stop(LIMIT).await.success(), "the bridge ends well, and has sent all spans");
+    let ended = "agibridge_call_duration_seconds_count{route=\"python\",end_reason=\"service\"} 1";
+    let page = page_with(&bridge, ended).await;
+    assert!(bridge.stop(LIMIT).await.success(), "the bridge ends well, and has sent all it has");
 
-    let (spans, resource) = written(&file).await;
-    drop(collector);
-    let text = fs::read_to_string(&file).expect("it was written");
-    for secret in ["4711", "hello-world", "3200\""] {
-        assert!(!text.contains(secret), "{secret} is in {text}");
+    let is_call = |span: &Span| span.json["name"] == "agi python";
+    let sent = collector.spans("the call's span", |spans| spans.iter().any(is_call)).await;
+    for secret in ["4711", "hello-world", "3200"] {
+        assert!(!sent.iter().any(|span| span.says(secret)), "{secret} is in {sent:#?}");
     }
-    assert_eq!(resource["service.name"], "agibridge");
+    assert_eq!(sent[0].resource["service.name"], "agibridge");
+    let spans: Vec<Value> = sent.into_iter().map(|span| span.json).collect();
+    let last = |metrics: &BTreeMap<String, Value>| metrics.contains_key("agibridge.call.duration");
+    let metrics = collector.metrics("the last metrics", last).await;
+    agree(&metrics, &page, trace);
     let only = |name: &str| -> &Value {
         let found: Vec<&Value> = spans.iter().filter(|span| span["name"] == name).collect();
         assert_eq!(found.len(), 1, "{name} in {spans:#?}");
@@ -119,62 +121,76 @@ async fn is_one_trace(asterisk: Arc<Asterisk>, protocol: &'static str, trace: &'
     assert!(spans.iter().all(|span| span["status"].get("code").is_none()), "nobody is at fault");
 }
 
-/// A collector, its endpoint for the bridge, and the file that it writes.
-async fn collector(folder: &Path, protocol: &str) -> (Program, String, PathBuf) {
-    let program = kit::asterisk::lab().join("collector/collector");
-    assert!(program.exists(), "there is no {}: run `make lab`", program.display());
-    // It tells no port that it was given by the system.
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let address = free.expect("there is a free port");
-    let file = folder.join("spans.json");
-    let kind = if protocol == "grpc" { "grpc" } else { "http" };
-    let configuration = format!(
-        "receivers: {{otlp: {{protocols: {{{kind}: {{endpoint: \"{address}\"}}}}}}}}\n\
-         exporters: {{file: {{path: \"{}\", flush_interval: 50ms}}}}\n\
-         service:\n  telemetry: {{metrics: {{level: none}}}}\n  \
-         pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}\n",
-        file.display()
-    );
-    let configured = folder.join("collector.yaml");
-    fs::write(&configured, configuration).expect("the folder is ours");
-    let collector = Program::start(program, &[format!("--config={}", configured.display())]);
-    let ready = |line: &str| line.contains("Everything is ready").then_some(());
-    collector.wait_for(LIMIT, "that it is ready", ready).await;
-    (collector, format!("http://{address}"), file)
-}
-
-/// All spans that the collector has written, once the call's own is there; and who sent them.
-async fn written(file: &Path) -> (Vec<Value>, BTreeMap<String, String>) {
+/// The page of metrics, once this line is on it.
+async fn page_with(bridge: &Bridge, wanted: &str) -> String {
     let read = async {
         loop {
-            let text = fs::read_to_string(file).unwrap_or_default();
-            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-            let requests: Vec<Value> =
-                whole.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-            let resources = requests.iter().flat_map(|request| list(&request["resourceSpans"]));
-            let resources: Vec<&Value> = resources.collect();
-            let scopes = resources.iter().flat_map(|resource| list(&resource["scopeSpans"]));
-            let spans: Vec<Value> =
-                scopes.flat_map(|scope| list(&scope["spans"])).cloned().collect();
-            if spans.iter().any(|span| span["name"] == "agi python") {
-                return (spans, attributes(&resources[0]["resource"]));
+            let page = get(bridge.admin(), "/metrics", "").await.map(|(_, page)| page);
+            if let Some(page) = page.filter(|page| page.lines().any(|line| line == wanted)) {
+                return page;
             }
             tokio::time::sleep(POLL).await;
         }
     };
-    tokio::time::timeout(LIMIT, read).await.expect("the collector writes the call's span")
+    let page = tokio::time::timeout(LIMIT, read).await;
+    page.unwrap_or_else(|_| panic!("waited {LIMIT:?} for {wanted}"))
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn attributes(of: &Value) -> BTreeMap<String, String> {
-    let text = |attribute: &Value| {
-        let value = attribute["value"].as_object().and_then(|value| value.values().next());
-        let value =
-            value.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        Some((attribute["key"].as_str()?.to_owned(), value?))
+/// What the collector has of the bridge's own metrics is what the page shows, under the standard translation of names.
+fn agree(metrics: &BTreeMap<String, Value>, page: &str, trace: &str) {
+    let shown: BTreeMap<&str, f64> = page
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(series, value)| (series, value.parse().expect("a number")))
+        .collect();
+    // These change between the page and the end.
+    let moves = |name: &str| {
+        ["process.", "agibridge.telemetry.", "agibridge.drain."]
+            .iter()
+            .any(|begin| name.starts_with(begin))
     };
-    list(&of["attributes"]).filter_map(text).collect()
+    let mut compared = 0;
+    for (name, metric) in metrics.iter().filter(|(name, _)| !moves(name)) {
+        for (series, value) in series(name, metric) {
+            assert_eq!(shown.get(&*series), Some(&value), "{series} in {page}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 40, "{compared} series of {metrics:#?}");
+    let points = list(&metrics["agibridge.call.duration"]["histogram"]["dataPoints"]);
+    let exemplars: Vec<_> = points.flat_map(|point| list(&point["exemplars"])).collect();
+    assert!(exemplars.iter().any(|it| it["traceId"] == trace), "{exemplars:?}");
+}
+
+fn series(name: &str, metric: &Value) -> Vec<(String, f64)> {
+    let unit = match metric["unit"].as_str() {
+        Some("s") => "_seconds",
+        Some("By") => "_bytes",
+        _ => "",
+    };
+    let name = format!("{}{unit}", name.replace('.', "_"));
+    let total = if metric["sum"]["isMonotonic"] == true { "_total" } else { "" };
+    let kinds = ["sum", "gauge", "histogram"].into_iter();
+    let points = kinds.flat_map(|kind| list(&metric[kind]["dataPoints"]));
+    points
+        .flat_map(|point| {
+            // In the order in which they were sent.
+            let labels = list(&point["attributes"]).map(|it| {
+                let text = it["value"]["stringValue"].as_str().unwrap_or_default();
+                format!("{}=\"{text}\"", it["key"].as_str().unwrap_or_default())
+            });
+            let labels: Vec<String> = labels.collect();
+            let labels =
+                if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+            // 64-bit numbers are text in JSON.
+            let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
+            [("asInt", total), ("asDouble", total), ("count", "_count"), ("sum", "_sum")]
+                .into_iter()
+                .filter_map(|(field, suffix)| {
+                    Some((format!("{name}{suffix}{labels}"), number(&point[field])?))
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }

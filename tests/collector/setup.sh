@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds a real OpenTelemetry Collector from its Go modules, for the tests of traces. See main.go beside this file.
+# Builds a real OpenTelemetry Collector from its Go modules, for the tests of traces and metrics. See main.go beside this file.
 # Does nothing when it is there already.
 set -euo pipefail
 

@@ -9,6 +9,7 @@ mod harness;
 mod limits;
 mod manager;
 mod metrics;
+mod otlp_metrics;
 mod program;
 mod proxy;
 mod readme;

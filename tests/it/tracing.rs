@@ -362,6 +362,108 @@ async fn a_program_gets_the_trace_as_one_more_argument_where_its_route_says_so()
     assert_eq!(attributes(&noop.attributes)["agibridge.command.outcome"], "raw");
 }
 
+/// Runs one command.
+async fn short() -> Service {
+    Service::start(|mut caller| async move {
+        caller.started().await;
+        caller.run(noop()).await;
+        caller.send(end()).await;
+        caller.ended().await;
+        Ok(())
+    })
+    .await
+}
+
+const ASKS: &str = "    trace_variable: true\n";
+
+/// What Asterisk answers to the question for the variable that holds `value`.
+async fn variable(asterisk: &mut Asterisk, value: &str) -> String {
+    let line = asterisk.line().await.unwrap();
+    let text = line.strip_prefix("GET FULL VARIABLE \"").and_then(|rest| rest.strip_suffix('"'));
+    let text = text.unwrap_or_else(|| panic!("{line}"));
+    assert!(text.contains("${TRACEPARENT}"), "{line}");
+    format!("200 result=1 ({})\n", text.replace("${TRACEPARENT}", value))
+}
+
+#[tokio::test]
+async fn a_call_continues_the_trace_of_its_channel_where_its_route_asks_for_it() {
+    let collector = Collector::start(Manner::Keeps).await;
+    let service = short().await;
+    let bridge = Bridge::with_variables(&[service.url()], ASKS, "", collector.variables());
+    let good = format!("00-{TRACE}-{PARENT}-01");
+    let long = "x".repeat(100_000);
+    let values = [&*good, "", "00-zz", "x)\n200 result=0\nHANGUP\n511 dead", "HANGUP\n", &*long];
+    for (index, value) in values.iter().enumerate() {
+        let mut asterisk = Asterisk::call(bridge.address()).await;
+        let answer = variable(&mut asterisk, value).await;
+        asterisk.send(answer).await;
+        asterisk.expect(NOOP, "200 result=0\n").await;
+        asterisk.finish().await;
+        let spans = collector.spans(CALL, index + 1).await;
+        let call = spans.iter().rfind(|span| span.name == CALL).unwrap();
+        let (trace, parent) = (hex(&call.trace_id), hex(&call.parent_span_id));
+        if *value == good {
+            assert_eq!((&*trace, &*parent), (TRACE, PARENT));
+        } else {
+            assert_ne!(trace, TRACE, "{value:?}");
+            assert_eq!(parent, "", "{value:?}");
+        }
+        assert_eq!(attributes(&call.attributes)["agibridge.call.end_reason"], "service");
+    }
+}
+
+#[tokio::test]
+async fn the_channel_is_not_asked_where_the_url_names_the_trace() {
+    let collector = Collector::start(Manner::Keeps).await;
+    let service = short().await;
+    let bridge = Bridge::with_variables(&[service.url()], ASKS, "", collector.variables());
+    let mut asterisk = Asterisk::call_with(bridge.address(), traced()).await;
+    asterisk.expect(NOOP, "200 result=0\n").await;
+    asterisk.finish().await;
+    assert_eq!(hex(&only(&collector.spans(CALL, 1).await, CALL).trace_id), TRACE);
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_while_the_channel_is_asked_has_hung_up() {
+    for after in [false, true] {
+        let collector = Collector::start(Manner::Keeps).await;
+        let service = Service::start(|mut caller| async move {
+            caller.started().await;
+            while caller.event().await.is_some() {}
+            Ok(())
+        })
+        .await;
+        let bridge = Bridge::with_variables(&[service.url()], ASKS, "", collector.variables());
+        let mut asterisk = Asterisk::call(bridge.address()).await;
+        let answer = variable(&mut asterisk, "").await;
+        let said = if after { answer + "HANGUP\n" } else { format!("HANGUP\n{answer}") };
+        asterisk.send(said).await;
+        asterisk.finish().await;
+        let spans = collector.spans(CALL, 1).await;
+        let call = attributes(&only(&spans, CALL).attributes);
+        assert_eq!(call["agibridge.call.end_reason"], "hangup");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_costs_its_own_connection() {
+    let collector = Collector::start(Manner::Keeps).await;
+    let service = short().await;
+    let bridge = Bridge::with_variables(&[service.url()], ASKS, "", collector.variables());
+    for answer in [&b"rubbish\n200 result=1 (x)\n"[..], b"200 result=1 (no mark)\n", b"HANG"] {
+        let mut asterisk = Asterisk::call(bridge.address()).await;
+        asterisk.line().await.unwrap();
+        asterisk.send(answer).await;
+        asterisk.close().await;
+    }
+    bridge.counted("agibridge_call_rejected_total{reason=\"protocol_error\"} 3").await;
+    let mut asterisk = Asterisk::call(bridge.address()).await;
+    let answer = variable(&mut asterisk, "").await;
+    asterisk.send(answer).await;
+    asterisk.expect(NOOP, "200 result=0\n").await;
+    asterisk.finish().await;
+}
+
 #[tokio::test]
 async fn a_trace_that_is_not_sampled_leaves_nothing_and_says_so_to_the_service() {
     let collector = Collector::start(Manner::Keeps).await;

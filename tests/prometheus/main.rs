@@ -8,9 +8,11 @@ mod views;
 
 use kit::{
     bridge::Bridge,
+    collector::{Collector, Span, attributes},
+    http::get,
     service::{Service, Transport},
 };
-use server::{Prometheus, get, until};
+use server::{Prometheus, until};
 use std::{
     collections::BTreeSet,
     io::Write as _,
@@ -19,7 +21,7 @@ use std::{
     process::{Command, Stdio},
 };
 use tokio::task::JoinHandle;
-use traffic::{IDLE, LOSSY, SLOW, TRACE, UNTIL_HANGUP, WELL, WRONG};
+use traffic::{IDLE, LOSSY, SLOW, UNTIL_HANGUP, WELL, WRONG};
 
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 
@@ -46,6 +48,7 @@ struct Stand {
     service: Service,
     worker: Option<Service>,
     prometheus: Prometheus,
+    collector: Collector,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,11 +91,13 @@ impl Stand {
         let service = Service::start().await;
         let worker = Service::start_on(Transport::WorkerGrpc).await;
         let program = Path::new(env!("CARGO_BIN_EXE_agi-bridge"));
-        let bridge = Bridge::start(program, &configuration(&service, &worker)).await;
+        let collector = Collector::start().await;
+        let configuration = configuration(&service, &worker, &collector);
+        let bridge = Bridge::start(program, &configuration).await;
         worker.dial(bridge.api().unwrap()).await;
         let rules = views::impatient(&views::rules());
         let prometheus = Prometheus::start(bridge.admin(), &rules).await;
-        Self { bridge, service, worker: Some(worker), prometheus }
+        Self { bridge, service, worker: Some(worker), prometheus, collector }
     }
 
     async fn good_calls(&self) {
@@ -140,7 +145,7 @@ impl Stand {
         assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
 
         let (_, open) = get(self.bridge.admin(), "/metrics", OPENMETRICS).await.unwrap();
-        assert!(open.ends_with("# EOF\n") && open.contains(TRACE), "{open}");
+        assert!(open.ends_with("# EOF\n") && open.contains("# {trace_id="), "{open}");
         // Prometheus asks for OpenMetrics, and takes none of a page that is not in order.
         self.prometheus.seen("up == 1").await;
     }
@@ -178,6 +183,7 @@ impl Stand {
         assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
 
+    /// From a bucket that Prometheus stored to the call at the collector, on the route that the bucket counts.
     async fn exemplars_lead_to_the_trace(&self) {
         for name in [
             "agibridge_call_duration_seconds_bucket",
@@ -186,14 +192,24 @@ impl Stand {
             "agibridge_command_duration_seconds_bucket",
             "agibridge_command_overhead_seconds_bucket",
         ] {
-            let traces = self.prometheus.exemplars(name).await;
-            assert!(traces.iter().any(|trace| trace == TRACE), "{name}: {traces:?}");
+            let exemplars = self.prometheus.exemplars(name).await;
+            assert!(!exemplars.is_empty(), "{name}");
+            for (route, trace) in exemplars {
+                let is_call = |span: &Span| {
+                    let of_route = attributes(&span.json).remove("agibridge.route");
+                    span.json["traceId"] == *trace
+                        && span.json["name"].as_str().is_some_and(|name| name.starts_with("agi "))
+                        && (route.is_none() || route == of_route)
+                };
+                let what = format!("call of {name} on {route:?} with the trace {trace}");
+                self.collector.spans(&what, |spans| spans.iter().any(is_call)).await;
+            }
         }
     }
 
     /// The bridge is shut down while a call goes on that does not end by itself.
     async fn drain(self, mut expected: BTreeSet<String>) {
-        let Self { bridge, service, worker: _, prometheus } = self;
+        let Self { bridge, service, worker: _, prometheus, collector: _collector } = self;
         let call = idle_call(bridge.agi(), service);
         prometheus.seen("agibridge_call_active{route=\"good\"} == 1").await;
         bridge.interrupt();
@@ -213,11 +229,12 @@ fn idle_call(agi: SocketAddr, service: Service) -> JoinHandle<()> {
     tokio::spawn(async move { traffic::call(agi, "good", &service, IDLE).await })
 }
 
-fn configuration(service: &Service, worker: &Service) -> String {
-    let (service, worker) = (service.url(), worker.url());
+fn configuration(service: &Service, worker: &Service, collector: &Collector) -> String {
+    let (service, worker, collector) = (service.url(), worker.url(), collector.endpoint("grpc"));
     format!(
         "api: {{listen: \"127.0.0.1:0\", workers: [{{groups: [kit]}}]}}\n\
          shutdown: {{drain_timeout: 10s, linger: 1s}}\n\
+         telemetry: {{otlp_endpoint: \"{collector}\"}}\n\
          routes:\n\
          \x20 - {{name: good, path: /good, services: [{{url: \"{service}\"}}]}}\n\
          \x20 - {{name: slow, path: /slow, services: [{{url: \"{service}\"}}]}}\n\

@@ -1,15 +1,11 @@
 //! A real Prometheus on a port of its own, with the bridge's rules. Knows its HTTP API; nothing of what is measured.
 
-use kit::program::Program;
+use kit::{http::get, program::Program};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, net::SocketAddr, time::Duration};
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
 /// No wait is longer; none is expected to come near.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,14 +60,20 @@ impl Prometheus {
         until(expression, async || !self.query(expression).await.unwrap().is_empty()).await;
     }
 
-    /// The trace ids of the exemplars of a series.
-    pub(crate) async fn exemplars(&self, expression: &str) -> Vec<String> {
+    /// The exemplars of all series of a name: the route of the series, if it has one, and the trace id.
+    pub(crate) async fn exemplars(&self, expression: &str) -> Vec<(Option<String>, String)> {
         let query = utf8_percent_encode(expression, NON_ALPHANUMERIC);
         let path = format!("/api/v1/query_exemplars?query={query}&start=0&end=9999999999");
         let answer = self.get(&path).await;
         let series = answer["data"].as_array().into_iter().flatten();
-        let exemplars = series.filter_map(|series| series["exemplars"].as_array()).flatten();
-        exemplars.map(|it| it["labels"]["trace_id"].as_str().unwrap().to_owned()).collect()
+        let exemplars = series.flat_map(|series| {
+            let route = series["seriesLabels"]["route"].as_str().map(str::to_owned);
+            let exemplars = series["exemplars"].as_array().into_iter().flatten();
+            exemplars.map(move |it| {
+                (route.clone(), it["labels"]["trace_id"].as_str().unwrap().to_owned())
+            })
+        });
+        exemplars.collect()
     }
 
     /// The names of the alerts that fire.
@@ -107,20 +109,6 @@ impl Prometheus {
         // What cannot be evaluated is answered too, by 4xx.
         (status < 500).then_some(body)
     }
-}
-
-/// The status and the body of an answer.
-pub(crate) async fn get(address: SocketAddr, path: &str, accept: &str) -> Option<(u16, String)> {
-    let mut socket = TcpStream::connect(address).await.ok()?;
-    let accept = if accept.is_empty() { String::new() } else { format!("Accept: {accept}\r\n") };
-    // A connection for each request: no length and no pieces to be read.
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{accept}\r\n");
-    socket.write_all(request.as_bytes()).await.ok()?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, body.to_owned()))
 }
 
 /// Asks again until it is so.

@@ -39,7 +39,7 @@ if [[ ! -e $programs/.ready ]]; then
 fi
 
 launcher() {
-    printf '#!/bin/sh\nPYTHONPATH=%q exec %q %q "$@"\n' "$programs/site" "$run/bin/python" "$programs/$2" >"$cache/bin/.$1"
+    printf '#!/bin/sh\nPYTHONPATH=%q exec %q %q "$@"\n' "$programs/site" "${3:-$run}/bin/python" "$programs/$2" >"$cache/bin/.$1"
     chmod +x "$cache/bin/.$1"
     mv "$cache/bin/.$1" "$cache/bin/$1"
 }
@@ -47,6 +47,7 @@ if [[ $what == bench ]]; then
     for name in bench-service bench-direct; do launcher "$name" "${name/-/_}.py"; done
 else
     for name in conformance hello subtraction recorder router; do launcher "$name" "$name.py"; done
+    launcher traced traced.py "$(scripts/venv.sh traced "$cache")"
 fi
 # What other sources made is of no use after a day.
 find "$cache" -maxdepth 1 \( -name 'programs-*' -o -name 'package-*' \) ! -path "$programs" ! -path "$package" -mtime +0 -exec rm -rf {} +

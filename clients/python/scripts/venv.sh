@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the folder of a virtual environment with the packages of requirements/NAME.txt, after making it if need be.
-# Its name holds the content of that file, so one that is there is complete, and clones share it.
+# Its name holds the content of that file and of those that it names, so one that is there is complete, and clones share it.
 set -euo pipefail
 
 name=$1
@@ -13,7 +13,14 @@ fail() { say "$@"; exit 1; }
 command -v "$python" >/dev/null || fail "needs Python 3.10 or newer"
 version=$("$python" -c 'import platform, sys; print(platform.python_version()); sys.exit(sys.version_info < (3, 10))') ||
     fail "needs Python 3.10 or newer, and $python is ${version:-broken}"
-hash=$(cat "$here/requirements/run.txt" "$here/requirements/$name.txt" <(echo "$version") | sha256sum | cut -c1-16)
+# What a file includes is part of it.
+with() {
+    cat "$here/requirements/$1.txt"
+    local more
+    more=$(sed -n 's/^-r \(.*\)\.txt$/\1/p' "$here/requirements/$1.txt")
+    if [[ -n $more ]]; then with "$more"; fi
+}
+hash=$({ with "$name"; echo "$version"; } | sha256sum | cut -c1-16)
 venv=$cache/venv-$name-$hash
 if [[ ! -e $venv/.ready ]]; then
     mkdir -p "$cache"

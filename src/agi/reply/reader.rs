@@ -2,7 +2,7 @@
 
 use super::{Expect, Incoming, Mark, Overflow, Reply};
 use crate::agi::line::Lines;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::{mem, mem::Discriminant, ops::Range};
 
 /// How a reply with a value begins; the mark follows.
@@ -102,6 +102,11 @@ impl Reader {
     /// True when every byte was consumed.
     pub fn is_empty(&self) -> bool {
         self.lines.len() == 0
+    }
+
+    /// What was not consumed.
+    pub fn into_rest(self) -> BytesMut {
+        self.lines.into_bytes()
     }
 
     fn check(&mut self, reply_bytes: usize) -> Result<(), Overflow> {

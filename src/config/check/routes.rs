@@ -95,6 +95,11 @@ fn policy(written: &Treatment, base: &Policy, longest: Duration, reader: &mut Re
             .value
             .as_ref()
             .map_or(base.trace_argument, |flag| flag.0),
+        trace_variable: written
+            .trace_variable
+            .value
+            .as_ref()
+            .map_or(base.trace_variable, |flag| flag.0),
         then: then.unwrap_or_else(|| base.then.clone()),
         redact: redact(&written.redact, reader).unwrap_or(base.redact),
         record: written.record.value.as_ref().map_or(base.record, |flag| flag.0),

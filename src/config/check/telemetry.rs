@@ -1,4 +1,4 @@
-//! Where traces go, from the file and then from the `OTEL_*` variables, which win.
+//! Where traces and metrics go, from the file and then from the `OTEL_*` variables, which win.
 
 use crate::{
     config::{
@@ -6,7 +6,7 @@ use crate::{
         read::{Field, Reader},
         reference::header_fault,
     },
-    telemetry::otlp::{self, Export, Settings},
+    telemetry::otlp::{self, Export, Settings, Signal},
 };
 
 pub(super) fn telemetry(
@@ -18,7 +18,13 @@ pub(super) fn telemetry(
     if let Some(written) = &field.value {
         settings.rules.caller_numbers =
             written.caller_numbers.value.as_ref().is_some_and(|it| it.0);
-        settings.export = export(written, reader);
+        settings.metrics_wanted = written.otlp_metrics.value.as_ref().is_none_or(|it| it.0);
+        settings.traces = export(written, reader);
+        settings.metrics = settings.traces.as_ref().map(|it| {
+            let url = it.protocol.at(Signal::Metrics, &it.endpoint());
+            let url = url.expect("an endpoint of traces is one of metrics");
+            Export { signal: Signal::Metrics, url, ..it.clone() }
+        });
     }
     otlp::apply(&mut settings, environment);
     settings
@@ -37,14 +43,14 @@ fn export(written: &file::Telemetry, reader: &mut Reader) -> Option<Export> {
     }
     let endpoint = written.otlp_endpoint.value.as_ref()?;
     let protocol = written.otlp_protocol.value.as_ref().map(|word| word.0).unwrap_or_default();
-    let url = match protocol.traces_at(&endpoint.0) {
+    let url = match protocol.at(Signal::Traces, &endpoint.0) {
         Ok(url) => url,
         Err(what) => {
             reader.fault(&written.otlp_endpoint.spot, what);
             return None;
         }
     };
-    let mut export = Export::new(url, protocol);
+    let mut export = Export::new(Signal::Traces, url, protocol);
     for (name, value) in written.otlp_headers.value.iter().flat_map(|names| &names.0) {
         let name = name.to_ascii_lowercase();
         // A collector may want a token, and makes it no other header of ours.

@@ -4,14 +4,19 @@ use super::{
     ActionOutcome, CODES, Cause, CommandLabel, Connection, CoreMetrics, END_REASONS, ERRORS,
     Failure, HANGUP_SOURCES, ManagerMetrics, Metrics, OutcomeLabel, Rejection, RouteMetrics, Rung,
     Transport,
+    family::{Family, Kind, Labels, Sample, Value},
     instrument::{Counter, Histogram, Totals},
     label::{end_reason, hangup_source, status},
-    lock,
-    page::{Family, Kind, Sample, Value},
-    process,
+    lock, process,
 };
-use crate::{proto::command_error::Code as ErrorCode, tls::refused_files};
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use crate::{
+    proto::command_error::Code as ErrorCode, telemetry::counts::Counts, tls::refused_files,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::SystemTime,
+};
 
 /// What a command can be refused for.
 const REFUSALS: [ErrorCode; 7] = [
@@ -24,8 +29,6 @@ const REFUSALS: [ErrorCode; 7] = [
     ErrorCode::CallEnded,
 ];
 
-type Labels = Vec<(&'static str, String)>;
-
 pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
     let cores = lock(&metrics.cores).clone();
     let routes = by_route(&cores);
@@ -35,13 +38,25 @@ pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
     families.extend(streams(&routes));
     families.extend(connections(&cores));
     families.push(workers(metrics));
-    families.extend(spans(metrics));
+    families.extend(metrics.spans.get().map(|counts| spans(counts)).into_iter().flatten());
+    families.extend(metrics.points.get().map(|counts| points(counts)).into_iter().flatten());
     families.extend(managers(metrics));
     families.extend(transcripts(metrics));
     families.extend(config(metrics));
     families.extend(limits(metrics));
     families.extend(process::families());
+    if metrics.without_exemplars.load(Ordering::Relaxed) {
+        strip_exemplars(&mut families);
+    }
     families
+}
+
+fn strip_exemplars(families: &mut [Family]) {
+    for sample in families.iter_mut().flat_map(|family| &mut family.samples) {
+        if let Value::Histogram(totals) = &mut sample.value {
+            totals.exemplars.clear();
+        }
+    }
 }
 
 /// The same route's instruments on every core.
@@ -93,21 +108,21 @@ fn calls(routes: &[Route]) -> [Family; 4] {
         counted(route.labels([("source", hangup_source(source))]), count)
     });
     [
-        family("agibridge_call_active", "Calls that live now.", Kind::Gauge, active),
+        family(("agibridge.call.active", "{call}"), "Calls that live now.", Kind::UpDown, active),
         family(
-            "agibridge_call_duration_seconds",
+            ("agibridge.call.duration", "s"),
             "From the accept of a call to its end.",
             Kind::Histogram,
             duration,
         ),
         family(
-            "agibridge_call_setup_duration_seconds",
+            ("agibridge.call.setup.duration", "s"),
             "From the accept of a call to the first message of its service.",
             Kind::Histogram,
             setup,
         ),
         family(
-            "agibridge_call_hangup",
+            ("agibridge.call.hangup", "{hangup}"),
             "Calls whose caller is gone, by how the bridge knew.",
             Kind::Counter,
             hangup,
@@ -140,31 +155,31 @@ fn faults(routes: &[Route]) -> [Family; 5] {
     });
     [
         family(
-            "agibridge_call_dead_air_seconds",
+            ("agibridge.call.dead_air", "s"),
             "Spells in which the caller of an answered channel heard nothing, as no command had come.",
             Kind::Histogram,
             dead_air,
         ),
         family(
-            "agibridge_call_ladder",
+            ("agibridge.call.ladder", "{rung}"),
             "What the bridge did by itself for calls whose service failed.",
             Kind::Counter,
             ladder,
         ),
         family(
-            "agibridge_call_failed",
+            ("agibridge.call.failed", "{call}"),
             "Calls that left a status for the dialplan, by AGIBRIDGE_STATUS.",
             Kind::Counter,
             failed,
         ),
         family(
-            "agibridge_call_desync",
+            ("agibridge.call.desync", "{call}"),
             "Calls whose replies could no longer be matched to commands.",
             Kind::Counter,
             desync,
         ),
         family(
-            "agibridge_command_refused",
+            ("agibridge.command.refused", "{command}"),
             "Commands that were answered with an error and never written, by its code.",
             Kind::Counter,
             refused,
@@ -190,21 +205,21 @@ fn commands(cores: &[Arc<CoreMetrics>], routes: &[Route]) -> [Family; 3] {
     });
     [
         family(
-            "agibridge_command_duration_seconds",
+            ("agibridge.command.duration", "s"),
             "From the write of a command to its reply; zero for one that was refused.",
             Kind::Histogram,
             duration,
         ),
         family(
-            "agibridge_command_overhead_seconds",
+            ("agibridge.command.overhead", "s"),
             "Time that the bridge added to a command and its result.",
             Kind::Histogram,
             overhead.map(|totals| histogram(vec![], totals)),
         ),
         family(
-            "agibridge_command_queued",
+            ("agibridge.command.queued", "{command}"),
             "Commands that wait to be written to Asterisk.",
-            Kind::Gauge,
+            Kind::UpDown,
             queued,
         ),
     ]
@@ -227,19 +242,19 @@ fn streams(routes: &[Route]) -> [Family; 3] {
     });
     [
         family(
-            "agibridge_stream_opened",
+            ("agibridge.stream.opened", "{stream}"),
             "Attempts to open a stream to a service, by gRPC status.",
             Kind::Counter,
             opened,
         ),
         family(
-            "agibridge_stream_lost",
+            ("agibridge.stream.lost", "{stream}"),
             "Streams that broke in the middle of a call, by gRPC status.",
             Kind::Counter,
             lost,
         ),
         family(
-            "agibridge_call_resumed",
+            ("agibridge.call.resumed", "{resumption}"),
             "Searches for another service for a call that one had.",
             Kind::Counter,
             resumed,
@@ -261,13 +276,13 @@ fn connections(cores: &[Arc<CoreMetrics>]) -> [Family; 2] {
     });
     [
         family(
-            "agibridge_connection",
+            ("agibridge.connection", "{connection}"),
             "Connections to the AGI port, by what became of them.",
             Kind::Counter,
             results,
         ),
         family(
-            "agibridge_call_rejected",
+            ("agibridge.call.rejected", "{call}"),
             "Calls turned away before a service had them.",
             Kind::Counter,
             reasons,
@@ -281,32 +296,46 @@ fn workers(metrics: &Metrics) -> Family {
         .into_iter()
         .map(|(group, count)| number(vec![("group", group.to_string())], count as f64));
     family(
-        "agibridge_worker_connected",
+        ("agibridge.worker.connected", "{worker}"),
         "Workers that are registered, by the groups that routes name.",
-        Kind::Gauge,
+        Kind::UpDown,
         samples,
     )
 }
 
-/// Nothing while no span is exported.
-fn spans(metrics: &Metrics) -> Vec<Family> {
-    let Some(counts) = metrics.spans.get() else { return Vec::new() };
+fn spans(counts: &Counts) -> [Family; 2] {
     let [exported, queue_full, export_failed] = counts.values();
-    let dropped = [("queue_full", queue_full), ("export_failed", export_failed)];
-    let dropped =
-        dropped.map(|(reason, count)| number(vec![("reason", reason.to_owned())], count as f64));
-    vec![
+    [
         family(
-            "agibridge_telemetry_spans_exported",
+            ("agibridge.telemetry.spans.exported", "{span}"),
             "Spans that the collector took.",
             Kind::Counter,
             [number(vec![], exported as f64)],
         ),
         family(
-            "agibridge_telemetry_spans_dropped",
+            ("agibridge.telemetry.spans.dropped", "{span}"),
             "Spans that never reached a collector, by the reason.",
             Kind::Counter,
-            dropped,
+            [dropped("queue_full", queue_full), dropped("export_failed", export_failed)],
+        ),
+    ]
+}
+
+/// Points have no queue: one that does not leave is not kept.
+fn points(counts: &Counts) -> [Family; 2] {
+    let [exported, _, export_failed] = counts.values();
+    [
+        family(
+            ("agibridge.telemetry.data_points.exported", "{data_point}"),
+            "Points of metrics that the collector took.",
+            Kind::Counter,
+            [number(vec![], exported as f64)],
+        ),
+        family(
+            ("agibridge.telemetry.data_points.dropped", "{data_point}"),
+            "Points of metrics that never reached a collector, by the reason.",
+            Kind::Counter,
+            [dropped("export_failed", export_failed)],
         ),
     ]
 }
@@ -333,31 +362,31 @@ fn managers(metrics: &Metrics) -> Vec<Family> {
     });
     vec![
         family(
-            "agibridge_manager_connected",
+            ("agibridge.manager.connected", "{server}"),
             "1 while the link to this Asterisk's manager is logged in, else 0.",
             Kind::Gauge,
             samples(|link| link.connected.value() as f64),
         ),
         family(
-            "agibridge_manager_event",
+            ("agibridge.manager.event", "{event}"),
             "Events of this Asterisk.",
             Kind::Counter,
             samples(|link| link.events.value() as f64),
         ),
         family(
-            "agibridge_manager_event_dropped",
+            ("agibridge.manager.event.dropped", "{event}"),
             "Events that a subscriber missed because it was slow; each subscriber counts.",
             Kind::Counter,
             samples(|link| link.dropped.value() as f64),
         ),
         family(
-            "agibridge_manager_stray",
+            ("agibridge.manager.stray", "{message}"),
             "Messages that were no event, and no answer that somebody still waited for.",
             Kind::Counter,
             samples(|link| link.stray.value() as f64),
         ),
         family(
-            "agibridge_manager_action_duration_seconds",
+            ("agibridge.manager.action.duration", "s"),
             "From an action's way to Asterisk to its answer, the list included.",
             Kind::Histogram,
             actions,
@@ -374,18 +403,22 @@ fn transcripts(metrics: &Metrics) -> Vec<Family> {
         dropped.map(|(reason, count)| number(vec![("reason", reason.to_owned())], count as f64));
     vec![
         family(
-            "agibridge_transcripts_written",
+            ("agibridge.transcripts.written", "{transcript}"),
             "Transcripts of calls that were written to their folder.",
             Kind::Counter,
             [number(vec![], written as f64)],
         ),
         family(
-            "agibridge_transcripts_dropped",
+            ("agibridge.transcripts.dropped", "{transcript}"),
             "Transcripts of calls that were lost, by the reason.",
             Kind::Counter,
             dropped,
         ),
     ]
+}
+
+fn dropped(reason: &str, count: u64) -> Sample {
+    number(vec![("reason", reason.to_owned())], count as f64)
 }
 
 fn config(metrics: &Metrics) -> [Family; 5] {
@@ -396,31 +429,31 @@ fn config(metrics: &Metrics) -> [Family; 5] {
         |result: &str, count: u64| number(vec![("result", result.to_owned())], count as f64);
     [
         family(
-            "agibridge_build_info",
+            ("agibridge.build.info", ""),
             "1, with the version of the bridge.",
             Kind::Gauge,
             [number(vec![version], 1.0)],
         ),
         family(
-            "agibridge_config_reload_success",
+            ("agibridge.config.reload.success", ""),
             "1 when the last configuration that was read is in force, 0 when it had faults.",
             Kind::Gauge,
             [number(vec![], f64::from(u8::from(config.in_force)))],
         ),
         family(
-            "agibridge_config_reload_timestamp_seconds",
+            ("agibridge.config.reload.timestamp", "s"),
             "When the configuration in force was read, in Unix time.",
             Kind::Gauge,
             [number(vec![], last.unwrap_or_default().as_secs_f64())],
         ),
         family(
-            "agibridge_config_reload",
+            ("agibridge.config.reload", "{reload}"),
             "Configurations that were read, by whether they came into force.",
             Kind::Counter,
             [result("in_force", config.loads), result("refused", config.failures)],
         ),
         family(
-            "agibridge_tls_files_refused",
+            ("agibridge.tls.files.refused", "{file}"),
             "Changed files of certificates and keys that were not in order, so that those before stayed in force.",
             Kind::Counter,
             [number(vec![], refused_files() as f64)],
@@ -436,19 +469,19 @@ fn limits(metrics: &Metrics) -> [Family; 3] {
     };
     [
         family(
-            "agibridge_call_limit",
+            ("agibridge.call.limit", "{call}"),
             "Calls that may live at once.",
             Kind::Gauge,
             [number(vec![], config.calls_max as f64)],
         ),
         family(
-            "agibridge_drain_begin_timestamp_seconds",
+            ("agibridge.drain.begin.timestamp", "s"),
             "Since when the bridge shuts down, in Unix time; absent until then.",
             Kind::Gauge,
             config.drain.map(|(since, _)| unix(since)),
         ),
         family(
-            "agibridge_drain_deadline_timestamp_seconds",
+            ("agibridge.drain.deadline.timestamp", "s"),
             "By when a bridge that shuts down ends its calls, in Unix time; absent until then.",
             Kind::Gauge,
             config.drain.map(|(_, deadline)| unix(deadline)),
@@ -474,12 +507,12 @@ fn all<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> Option<Totals> {
 }
 
 fn family(
-    name: &'static str,
+    (name, unit): (&'static str, &'static str),
     help: &'static str,
     kind: Kind,
     samples: impl IntoIterator<Item = Sample>,
 ) -> Family {
-    Family { name, help, kind, samples: samples.into_iter().collect() }
+    Family { name, unit, help, kind, samples: samples.into_iter().collect() }
 }
 
 fn number(labels: Labels, value: f64) -> Sample {

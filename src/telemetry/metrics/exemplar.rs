@@ -9,11 +9,11 @@ use std::{
 
 /// A value and its trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Exemplar {
-    pub(super) trace: TraceId,
+pub(in crate::telemetry) struct Exemplar {
+    pub(in crate::telemetry) trace: TraceId,
     /// In microseconds, as the histogram has it.
-    pub(super) value: u64,
-    pub(super) at: SystemTime,
+    pub(in crate::telemetry) value: u64,
+    pub(in crate::telemetry) at: SystemTime,
 }
 
 /// The last one of each bucket. Takes no memory until there is one.

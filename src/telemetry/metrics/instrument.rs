@@ -29,13 +29,13 @@ pub(super) struct Histogram {
 
 /// A histogram at one moment, or several added up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Totals {
-    pub(super) bounds: &'static [u64],
+pub(in crate::telemetry) struct Totals {
+    pub(in crate::telemetry) bounds: &'static [u64],
     /// Of each bucket alone, not cumulated.
-    pub(super) counts: Vec<u64>,
-    pub(super) sum: u64,
+    pub(in crate::telemetry) counts: Vec<u64>,
+    pub(in crate::telemetry) sum: u64,
     /// Of each bucket; none at all where no trace was sampled.
-    pub(super) exemplars: Vec<Option<Exemplar>>,
+    pub(in crate::telemetry) exemplars: Vec<Option<Exemplar>>,
 }
 
 impl Counter {

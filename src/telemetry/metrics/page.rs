@@ -1,6 +1,9 @@
 //! The text page, in both of Prometheus' formats. Knows nothing of what is measured.
 
-use super::{exemplar::Exemplar, instrument::Totals};
+use super::{
+    exemplar::Exemplar,
+    family::{Family, Kind, Sample, Value},
+};
 use std::{fmt::Write, time::SystemTime};
 
 /// How a page is written.
@@ -10,35 +13,6 @@ pub enum Format {
     Text,
     /// OpenMetrics 1.0.
     OpenMetrics,
-}
-
-/// All samples of one name.
-#[derive(Debug)]
-pub(super) struct Family {
-    /// Without `_total`.
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    pub(super) kind: Kind,
-    pub(super) samples: Vec<Sample>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
-#[derive(Debug)]
-pub(super) struct Sample {
-    pub(super) labels: Vec<(&'static str, String)>,
-    pub(super) value: Value,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Value {
-    Number(f64),
-    Histogram(Totals),
 }
 
 impl Format {
@@ -61,9 +35,10 @@ impl Format {
 pub(super) fn write(families: &[Family], format: Format) -> String {
     let mut page = String::with_capacity(16 * 1024);
     for family in families {
-        head(&mut page, family, format);
+        let name = translated(family);
+        head(&mut page, (&name, family), format);
         for sample in &family.samples {
-            body(&mut page, family, sample, format);
+            body(&mut page, (&name, family), sample, format);
         }
     }
     if format == Format::OpenMetrics {
@@ -85,23 +60,36 @@ fn weight(header: &str, media_type: &str) -> f64 {
         .fold(0.0, f64::max)
 }
 
-fn head(page: &mut String, family: &Family, format: Format) {
+/// The standard translation of an instrument's name, without `_total`.
+fn translated(family: &Family) -> String {
+    let name = family.name.replace('.', "_");
+    unit(family).map_or_else(|| name.clone(), |unit| format!("{name}_{unit}"))
+}
+
+/// The word for a unit; what is merely counted has none.
+fn unit(family: &Family) -> Option<&'static str> {
+    match family.unit {
+        "s" => Some("seconds"),
+        "By" => Some("bytes"),
+        _ => None,
+    }
+}
+
+fn head(page: &mut String, (name, family): (&str, &Family), format: Format) {
     let (total, kind) = match family.kind {
         Kind::Counter if format == Format::Text => ("_total", "counter"),
         Kind::Counter => ("", "counter"),
-        Kind::Gauge => ("", "gauge"),
+        Kind::UpDown | Kind::Gauge => ("", "gauge"),
         Kind::Histogram => ("", "histogram"),
     };
-    let Family { name, help, .. } = family;
-    let unit = ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(unit));
+    let (help, unit) = (family.help, unit(family));
     put(page, format_args!("# HELP {name}{total} {help}\n# TYPE {name}{total} {kind}\n"));
     if let (Format::OpenMetrics, Some(unit)) = (format, unit) {
         put(page, format_args!("# UNIT {name} {unit}\n"));
     }
 }
 
-fn body(page: &mut String, family: &Family, sample: &Sample, format: Format) {
-    let name = family.name;
+fn body(page: &mut String, (name, family): (&str, &Family), sample: &Sample, format: Format) {
     match &sample.value {
         Value::Number(number) => {
             let total = if family.kind == Kind::Counter { "_total" } else { "" };
@@ -185,7 +173,7 @@ fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::trace::TraceContext;
+    use crate::telemetry::{metrics::instrument::Totals, trace::TraceContext};
     use std::time::Duration;
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -193,7 +181,8 @@ mod tests {
     #[test]
     fn both_formats_name_a_counter_as_they_must() {
         let families = [Family {
-            name: "agibridge_call_hangup",
+            name: "agibridge.call.hangup",
+            unit: "{hangup}",
             help: "Callers that hung up.",
             kind: Kind::Counter,
             samples: vec![Sample {
@@ -231,7 +220,8 @@ mod tests {
             exemplars: vec![None, Some(exemplar), None],
         };
         let families = [Family {
-            name: "x_seconds",
+            name: "x",
+            unit: "s",
             help: "X.",
             kind: Kind::Histogram,
             samples: vec![Sample { labels: vec![], value: Value::Histogram(totals) }],

@@ -1,6 +1,6 @@
-//! What Linux says of this process, under the names that every Prometheus client uses. Empty on other systems.
+//! What Linux says of this process, under names that become those of every Prometheus client. Empty on other systems.
 
-use super::page::{Family, Kind, Sample, Value};
+use super::family::{Family, Kind, Sample, Value};
 use std::fs;
 
 /// Ticks a second in `/proc/self/stat`: the kernel shows this number to user space on every machine we build for.
@@ -17,28 +17,28 @@ pub(super) fn families() -> Vec<Family> {
     let started = booted.zip(field(&stat, 22)).map(|(booted, ticks)| booted + ticks / TICKS);
 
     let all = [
-        ("process_cpu_seconds", "CPU time of the process.", Kind::Counter, cpu),
-        ("process_open_fds", "Open file descriptors.", Kind::Gauge, open),
+        (("process.cpu", "s"), "CPU time of the process.", Kind::Counter, cpu),
+        (("process.open_fds", "{file}"), "Open file descriptors.", Kind::Gauge, open),
         (
-            "process_max_fds",
+            ("process.max_fds", "{file}"),
             "File descriptors that may be open at once.",
             Kind::Gauge,
             number(&limits, "Max open files"),
         ),
         (
-            "process_virtual_memory_bytes",
+            ("process.virtual_memory", "By"),
             "Size of the address space.",
             Kind::Gauge,
             number(&status, "VmSize:").map(|kib| kib * 1024.0),
         ),
         (
-            "process_resident_memory_bytes",
+            ("process.resident_memory", "By"),
             "Memory in use.",
             Kind::Gauge,
             number(&status, "VmRSS:").map(|kib| kib * 1024.0),
         ),
         (
-            "process_start_time_seconds",
+            ("process.start_time", "s"),
             "When the process started, in Unix time.",
             Kind::Gauge,
             started,
@@ -49,9 +49,14 @@ pub(super) fn families() -> Vec<Family> {
         .collect()
 }
 
-fn family(name: &'static str, help: &'static str, kind: Kind, value: f64) -> Family {
+fn family(
+    (name, unit): (&'static str, &'static str),
+    help: &'static str,
+    kind: Kind,
+    value: f64,
+) -> Family {
     let sample = Sample { labels: vec![], value: Value::Number(value) };
-    Family { name, help, kind, samples: vec![sample] }
+    Family { name, unit, help, kind, samples: vec![sample] }
 }
 
 /// A field of `/proc/self/stat`, counted from 1 as its manual does. The second one may hold blanks and brackets.

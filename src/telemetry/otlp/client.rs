@@ -1,4 +1,4 @@
-//! One request to a collector: gRPC or HTTP, over TCP or TLS. Knows messages and statuses, and no spans that wait.
+//! One request to a collector: gRPC or HTTP, over TCP or TLS. Knows statuses, and not what is sent.
 
 use super::{Export, Protocol};
 use crate::outbound::{Connector, causes};
@@ -11,10 +11,8 @@ use hyper_util::{
     client::legacy::Client as HyperClient,
     rt::{TokioExecutor, TokioTimer},
 };
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
-use prost::Message as _;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
 use std::{
     io::{self, Write as _},
     time::Duration,
@@ -38,7 +36,7 @@ pub(super) struct Client {
 /// What a collector did with a request that it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Taken {
-    /// Spans that it did not want.
+    /// Spans or points that it did not want.
     pub(super) rejected: usize,
     /// Why, in its words.
     pub(super) message: String,
@@ -77,8 +75,8 @@ impl Client {
     }
 
     /// Sends, and waits for the answer.
-    pub(super) async fn send(&self, spans: &ExportTraceServiceRequest) -> Result<Taken, Failure> {
-        let request = self.request(spans).map_err(|error| Failure::new(error, false))?;
+    pub(super) async fn send(&self, message: &impl Message) -> Result<Taken, Failure> {
+        let request = self.request(message).map_err(|error| Failure::new(error, false))?;
         match timeout(self.export.timeout, self.ask(request)).await {
             Ok(answer) => answer,
             Err(_) => {
@@ -97,10 +95,10 @@ impl Client {
         }
     }
 
-    fn request(&self, spans: &ExportTraceServiceRequest) -> io::Result<Request<Full<Bytes>>> {
+    fn request(&self, message: &impl Message) -> io::Result<Request<Full<Bytes>>> {
         let Export { url, protocol, headers, gzip, .. } = &self.export;
         let message =
-            if *gzip { compressed(&spans.encode_to_vec())? } else { spans.encode_to_vec() };
+            if *gzip { compressed(&message.encode_to_vec())? } else { message.encode_to_vec() };
         let (body, content_type, encoding) = match protocol {
             Protocol::Grpc => {
                 let length = u32::try_from(message.len()).map_err(io::Error::other)?;
@@ -201,7 +199,7 @@ fn refused(status: StatusCode, headers: &HeaderMap) -> Failure {
     }
 }
 
-/// An answer that is no message says no more than its status.
+/// An answer that is no message says no more than its status. Those of all signals have the same numbers.
 fn taken(message: &[u8]) -> Taken {
     let answer = ExportTraceServiceResponse::decode(message).unwrap_or_default();
     let partial = answer.partial_success.unwrap_or_default();

@@ -1,11 +1,19 @@
-//! The thread that sends what waits, batch by batch, and counts what it must drop. Knows when, and not what spans mean.
+//! The thread that sends what waits, and metrics now and then. Knows when, and not what spans and metrics mean.
 
-use super::{Settings, client::Client, encode};
-use crate::telemetry::{
-    span::Span,
-    tracer::{Counts, Tracing},
+use super::{
+    Settings,
+    delivery::{Delivery, FLUSH_TIMEOUT, Stop},
+    delta::Deltas,
+    encode::{self, metrics::Window},
+    settings::Temporality,
 };
-use std::{io, sync::Arc, thread::JoinHandle, time::Duration};
+use crate::telemetry::{counts::Counts, metrics::Metrics, tracer::Tracing};
+use std::{
+    io,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, SystemTime},
+};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until, timeout},
@@ -13,54 +21,60 @@ use tokio::{
 use tracing::warn;
 use uuid::Uuid;
 
-/// What waits at the end has so long to leave.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_CAP: Duration = Duration::from_secs(8);
-/// Losses are told no more often.
-const REPORT_EVERY: Duration = Duration::from_secs(60);
-
-/// Spans leave as long as this is there.
+/// Spans and metrics leave as long as this is there.
 #[derive(Debug)]
 pub struct Exporter {
-    tracing: Arc<Tracing>,
-    stop: watch::Sender<bool>,
+    tracing: Option<Arc<Tracing>>,
+    stop: watch::Sender<Option<Instant>>,
     thread: JoinHandle<()>,
 }
 
-/// Begins to send what will wait, on a thread of its own; `None` when there is nowhere to send it.
+/// Begins to send spans that will wait, and `metrics`, on a thread of its own; `None` when there is nowhere to send them.
 ///
 /// # Errors
 /// When there is no thread.
-pub fn start(settings: &Settings) -> io::Result<Option<Exporter>> {
-    let Some(export) = &settings.export else { return Ok(None) };
-    let tracing = Tracing::new(settings.rules);
-    let (stop, stopped) = watch::channel(false);
+pub fn start(settings: &Settings, metrics: &Arc<Metrics>) -> io::Result<Option<Exporter>> {
+    let (stop, stopped) = watch::channel(None);
+    let resource: Arc<[_]> = resource(settings).into();
+    let spans = Spans::new(settings, &resource, &stopped);
+    let points = Points::new(settings, metrics, &resource, &stopped);
+    if spans.is_none() && points.is_none() {
+        return Ok(None);
+    }
+    let tracing = spans.as_ref().map(|spans| Arc::clone(&spans.tracing));
+    if let Some(tracing) = &tracing {
+        metrics.count_spans(tracing.counts());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let loop_ = Loop {
-        tracing: Arc::clone(&tracing),
-        client_of: export.clone(),
-        resource: resource(settings),
-        batch_max: settings.rules.batch_max.max(1),
-        schedule_delay: settings.schedule_delay,
-        export_timeout: settings.export_timeout,
-        stopped,
+    let run = async {
+        tokio::join!(
+            async {
+                if let Some(spans) = spans {
+                    spans.run().await;
+                }
+            },
+            async {
+                if let Some(points) = points {
+                    points.run().await;
+                }
+            },
+        );
     };
     let thread = std::thread::Builder::new()
         .name("telemetry".to_owned())
-        .spawn(move || runtime.block_on(loop_.run()))?;
+        .spawn(move || runtime.block_on(run))?;
     Ok(Some(Exporter { tracing, stop, thread }))
 }
 
 impl Exporter {
-    /// Where calls leave their spans.
-    pub fn tracing(&self) -> &Arc<Tracing> {
-        &self.tracing
+    /// Where calls leave their spans; none where only metrics are exported.
+    pub fn tracing(&self) -> Option<&Arc<Tracing>> {
+        self.tracing.as_ref()
     }
 
-    /// Sends what waits, within 5 s, and ends.
+    /// Sends what waits, and the last metrics, within 5 s, and ends.
     pub async fn finish(self) {
-        self.stop.send_replace(true);
+        self.stop.send_replace(Some(Instant::now() + FLUSH_TIMEOUT));
         let thread = self.thread;
         let joined = tokio::task::spawn_blocking(move || thread.join().is_ok());
         let patience = FLUSH_TIMEOUT + Duration::from_millis(500);
@@ -70,123 +84,116 @@ impl Exporter {
     }
 }
 
-struct Loop {
+/// Sends spans in batches.
+struct Spans {
     tracing: Arc<Tracing>,
-    client_of: super::Export,
-    resource: Vec<(String, String)>,
+    delivery: Delivery,
+    resource: Arc<[(String, String)]>,
     batch_max: usize,
     schedule_delay: Duration,
-    export_timeout: Duration,
-    stopped: watch::Receiver<bool>,
+    timeout: Duration,
 }
 
-impl Loop {
+impl Spans {
+    fn new(settings: &Settings, resource: &Arc<[(String, String)]>, stop: &Stop) -> Option<Self> {
+        let export = settings.traces.as_ref()?;
+        let tracing = Tracing::new(settings.rules);
+        let counts = Arc::clone(tracing.counts());
+        Some(Self {
+            tracing,
+            delivery: Delivery::new(export, "spans", counts, stop.clone()),
+            resource: Arc::clone(resource),
+            batch_max: settings.rules.batch_max.max(1),
+            schedule_delay: settings.schedule_delay,
+            timeout: settings.export_timeout,
+        })
+    }
+
     async fn run(mut self) {
-        let client = Client::new(self.client_of.clone());
-        let counts = Arc::clone(self.tracing.counts());
-        let mut report = Report::default();
         loop {
-            let mut stopped = self.stopped.clone();
-            tokio::select! {
-                () = sleep(self.schedule_delay) => {}
-                () = self.tracing.is_batch() => {}
-                _ = stopped.wait_for(|stop| *stop) => {}
+            let due = async {
+                tokio::select! {
+                    () = sleep(self.schedule_delay) => {}
+                    () = self.tracing.is_batch() => {}
+                }
+            };
+            let last = self.delivery.is_last(due).await;
+            for batch in self.tracing.take().chunks(self.batch_max) {
+                let request = encode::spans::request(batch, &self.resource);
+                self.delivery.send(&request, batch.len(), self.timeout).await;
             }
-            let last = *self.stopped.borrow();
-            let deadline = Instant::now() + FLUSH_TIMEOUT;
-            let spans = self.tracing.take();
-            for batch in spans.chunks(self.batch_max) {
-                self.export(&client, batch, last.then_some(deadline), &mut report).await;
-            }
+            self.delivery.report();
             if last {
-                report.tell(&counts, true);
                 return;
             }
-            report.tell(&counts, false);
-        }
-    }
-
-    /// Sends a batch, again and again if the collector may take it later; and then no more.
-    async fn export(
-        &mut self,
-        client: &Client,
-        batch: &[Span],
-        by: Option<Instant>,
-        report: &mut Report,
-    ) {
-        let request = encode::request(batch, &self.resource);
-        let counts = Arc::clone(self.tracing.counts());
-        let give_up = by.unwrap_or_else(|| Instant::now() + self.export_timeout);
-        let mut stopped = self.stopped.clone();
-        let patience = async {
-            tokio::select! {
-                () = sleep_until(give_up) => {}
-                // Told to stop in the middle: a last try, and no more.
-                _ = async {
-                    let _ = stopped.wait_for(|stop| *stop).await;
-                    sleep(FLUSH_TIMEOUT / 2).await;
-                }, if by.is_none() => {}
-            }
-        };
-        let sending = async {
-            let mut wait = RETRY_FIRST;
-            loop {
-                let failure = match client.send(&request).await {
-                    Ok(taken) => return Ok(taken),
-                    Err(failure) => failure,
-                };
-                report.error = Some(failure.to_string());
-                if !failure.retry {
-                    return Err(failure);
-                }
-                sleep(failure.after.unwrap_or(wait)).await;
-                wait = (wait * 2).min(RETRY_CAP);
-            }
-        };
-        let sent = tokio::select! {
-            sent = sending => sent.ok(),
-            () = patience => None,
-        };
-        match sent {
-            Some(taken) => {
-                let rejected = taken.rejected.min(batch.len());
-                counts.exported(batch.len() - rejected);
-                counts.failed(rejected);
-                if rejected > 0 {
-                    report.error =
-                        Some(format!("the collector did not want them: {}", taken.message));
-                }
-            }
-            None => counts.failed(batch.len()),
         }
     }
 }
 
-/// Tells of losses, now and then.
-#[derive(Debug, Default)]
-struct Report {
-    error: Option<String>,
-    told: u64,
-    at: Option<Instant>,
+/// Sends points of metrics, all of them each time.
+struct Points {
+    metrics: Arc<Metrics>,
+    delivery: Delivery,
+    resource: Arc<[(String, String)]>,
+    interval: Duration,
+    timeout: Duration,
+    temporality: Temporality,
+    deltas: Deltas,
+    last: SystemTime,
 }
 
-impl Report {
-    fn tell(&mut self, counts: &Counts, at_last: bool) {
-        let [_, queue_full, export_failed] = counts.values();
-        let lost = queue_full + export_failed;
-        let soon = self.at.is_some_and(|at| at.elapsed() < REPORT_EVERY);
-        if lost == self.told || (soon && !at_last) {
-            return;
+impl Points {
+    fn new(
+        settings: &Settings,
+        metrics: &Arc<Metrics>,
+        resource: &Arc<[(String, String)]>,
+        stop: &Stop,
+    ) -> Option<Self> {
+        let export = settings.metrics.as_ref()?;
+        let counts = Arc::<Counts>::default();
+        metrics.count_points(&counts);
+        Some(Self {
+            metrics: Arc::clone(metrics),
+            delivery: Delivery::new(export, "points of metrics", counts, stop.clone()),
+            resource: Arc::clone(resource),
+            interval: settings.metrics_interval,
+            timeout: settings.metrics_timeout,
+            temporality: settings.temporality,
+            deltas: Deltas::default(),
+            last: metrics.since(),
+        })
+    }
+
+    async fn run(mut self) {
+        let mut due = Instant::now();
+        loop {
+            // At a steady pace; what took longer than a turn costs that turn.
+            due = (due + self.interval).max(Instant::now());
+            let last = self.delivery.is_last(sleep_until(due)).await;
+            self.export().await;
+            self.delivery.report();
+            if last {
+                return;
+            }
         }
-        warn!(
-            name: "agibridge.telemetry.lost",
-            spans = lost - self.told,
-            queue_full,
-            export_failed,
-            error = self.error.take(),
-            "spans were dropped"
-        );
-        (self.told, self.at) = (lost, Some(Instant::now()));
+    }
+
+    async fn export(&mut self) {
+        let now = SystemTime::now();
+        let mut families = self.metrics.families();
+        match self.temporality {
+            Temporality::Cumulative => {}
+            Temporality::Delta => self.deltas.since_last(&mut families),
+        }
+        let window = Window {
+            temporality: self.temporality,
+            start: self.metrics.since(),
+            last: std::mem::replace(&mut self.last, now),
+            now,
+        };
+        for (request, points) in encode::metrics::requests(&families, &window, &self.resource) {
+            self.delivery.send(&request, points, self.timeout).await;
+        }
     }
 }
 

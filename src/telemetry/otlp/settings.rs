@@ -1,4 +1,4 @@
-//! How spans leave the bridge. Knows defaults, and neither the file nor the environment.
+//! How spans and metrics leave the bridge. Knows defaults, and neither the file nor the environment.
 
 use crate::{
     route::Tls,
@@ -8,26 +8,40 @@ use crate::{
 use http::Uri;
 use std::time::Duration;
 
-/// All that tracing is told.
+/// All that is told of the export of traces and metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where spans go; none: there are none.
-    pub export: Option<Export>,
+    pub traces: Option<Export>,
+    /// Where metrics go, beside `/metrics`.
+    pub metrics: Option<Export>,
+    /// Whether metrics go where traces go, where nothing else is said.
+    pub metrics_wanted: bool,
+    /// Metrics leave so often.
+    pub metrics_interval: Duration,
+    /// Metrics that have not left are given up after so long.
+    pub metrics_timeout: Duration,
+    /// What a point says.
+    pub temporality: Temporality,
+    /// Whether buckets name a trace, on `/metrics` too.
+    pub exemplars: bool,
     /// What calls need to know.
     pub rules: Rules,
     /// Attributes of the resource, beyond the bridge's own.
     pub resource: Vec<(String, String)>,
-    /// What waits leaves after so long, also when it is no batch.
+    /// Spans that wait leave after so long, also when they are no batch.
     pub schedule_delay: Duration,
-    /// A batch is given up after so long, however often it was tried.
+    /// A batch of spans is given up after so long, however often it was tried.
     pub export_timeout: Duration,
     /// Variables that are not understood, for people.
     pub warnings: Vec<String>,
 }
 
-/// Where spans go, and how.
+/// Where a signal goes, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
+    /// What goes there.
+    pub signal: Signal,
     /// With the path that is asked for.
     pub url: Uri,
     /// What is spoken there.
@@ -40,6 +54,25 @@ pub struct Export {
     pub gzip: bool,
     /// Files for `https`.
     pub tls: Tls,
+}
+
+/// What is told by requests of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Spans.
+    Traces,
+    /// Points of metrics.
+    Metrics,
+}
+
+/// What a point of a counter or of a histogram says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Temporality {
+    /// All since the start.
+    #[default]
+    Cumulative,
+    /// What came since the point before.
+    Delta,
 }
 
 /// What is spoken to the collector.
@@ -55,7 +88,13 @@ pub enum Protocol {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            export: None,
+            traces: None,
+            metrics: None,
+            metrics_wanted: true,
+            metrics_interval: Duration::from_secs(60),
+            metrics_timeout: Duration::from_secs(30),
+            temporality: Temporality::default(),
+            exemplars: true,
             rules: Rules {
                 sampler: Sampler::default(),
                 trace_context: true,
@@ -74,8 +113,9 @@ impl Default for Settings {
 
 impl Export {
     /// A collector at `url`, as it stands.
-    pub fn new(url: Uri, protocol: Protocol) -> Self {
+    pub fn new(signal: Signal, url: Uri, protocol: Protocol) -> Self {
         Self {
+            signal,
             url,
             protocol,
             headers: Vec::new(),
@@ -84,22 +124,26 @@ impl Export {
             tls: Tls::default(),
         }
     }
-}
 
-impl Export {
-    /// The endpoint whose traces go to this place, as the file has it.
+    /// The endpoint whose signals go to this place, as the file has it.
     pub fn endpoint(&self) -> String {
         let url = self.url.to_string();
-        url.strip_suffix(self.protocol.path()).unwrap_or(&url).to_owned()
+        url.strip_suffix(self.protocol.path(self.signal)).unwrap_or(&url).to_owned()
     }
 }
 
 impl Protocol {
-    /// Where traces go at a collector whose address alone is given.
-    pub const fn path(self) -> &'static str {
-        match self {
-            Self::Grpc => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-            Self::HttpProtobuf => "/v1/traces",
+    /// Where a signal goes at a collector whose address alone is given.
+    pub const fn path(self, signal: Signal) -> &'static str {
+        match (self, signal) {
+            (Self::Grpc, Signal::Traces) => {
+                "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+            }
+            (Self::Grpc, Signal::Metrics) => {
+                "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+            }
+            (Self::HttpProtobuf, Signal::Traces) => "/v1/traces",
+            (Self::HttpProtobuf, Signal::Metrics) => "/v1/metrics",
         }
     }
 
@@ -111,26 +155,28 @@ impl Protocol {
         }
     }
 
-    /// The place of traces at the endpoint `text`: for gRPC its path is not looked at, for HTTP `/v1/traces` follows it.
+    /// The place of a signal at the endpoint `text`: for gRPC its path is not looked at, for HTTP `/v1/…` follows it.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn traces_at(self, text: &str) -> Result<Uri, String> {
+    pub fn at(self, signal: Signal, text: &str) -> Result<Uri, String> {
         let base = endpoint(text)?;
         let path = match self {
-            Self::Grpc => self.path().to_owned(),
-            Self::HttpProtobuf => format!("{}{}", base.path().trim_end_matches('/'), self.path()),
+            Self::Grpc => self.path(signal).to_owned(),
+            Self::HttpProtobuf => {
+                format!("{}{}", base.path().trim_end_matches('/'), self.path(signal))
+            }
         };
         at_path(&base, &path)
     }
 
-    /// The place of traces itself: for HTTP it is asked as it stands.
+    /// The place of a signal itself: for HTTP it is asked as it stands.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn exactly_at(self, text: &str) -> Result<Uri, String> {
+    pub fn exactly_at(self, signal: Signal, text: &str) -> Result<Uri, String> {
         match self {
-            Self::Grpc => self.traces_at(text),
+            Self::Grpc => self.at(signal, text),
             Self::HttpProtobuf => endpoint(text),
         }
     }

@@ -1,13 +1,20 @@
-//! A collector that keeps the spans it gets, or treats them badly.
+//! A collector that keeps the spans and metrics it gets, or treats them badly.
 
 use super::{PATIENCE, until};
 use agi_bridge::telemetry::otlp::Protocol;
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+    collector::{
+        metrics::v1::{
+            ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     common::v1::{KeyValue, any_value::Value},
+    metrics::v1::Metric,
     trace::v1::{Span, status::StatusCode},
 };
 use std::{
@@ -27,7 +34,7 @@ use tonic::{Request, Response, Status, metadata::MetadataMap};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     Keeps,
-    /// Takes the request, and rejects every span of it.
+    /// Takes the request, and rejects everything in it.
     Rejects,
     Refuses,
     /// Takes the request, and never answers.
@@ -44,18 +51,51 @@ pub(crate) struct Collector {
 #[derive(Default)]
 struct Kept {
     spans: Mutex<Vec<Span>>,
+    /// The last ones.
+    metrics: Mutex<Vec<Metric>>,
     resource: Mutex<Vec<KeyValue>>,
+    metrics_resource: Mutex<Vec<KeyValue>>,
     metadata: Mutex<MetadataMap>,
     requests: AtomicUsize,
 }
 
-struct Traces {
+#[derive(Clone)]
+struct Signals {
     manner: Manner,
     kept: Arc<Kept>,
 }
 
 #[tonic::async_trait]
-impl TraceService for Traces {
+impl MetricsService for Signals {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        self.kept.metadata.lock().unwrap().clone_from(request.metadata());
+        let resource = request.into_inner().resource_metrics.remove(0);
+        let metrics: Vec<_> =
+            resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics).collect();
+        match self.manner {
+            Manner::Keeps => {
+                *self.kept.metrics_resource.lock().unwrap() =
+                    resource.resource.unwrap_or_default().attributes;
+                *self.kept.metrics.lock().unwrap() = metrics;
+                Ok(Response::new(ExportMetricsServiceResponse::default()))
+            }
+            Manner::Rejects => Ok(Response::new(ExportMetricsServiceResponse {
+                partial_success: Some(ExportMetricsPartialSuccess {
+                    rejected_data_points: i64::MAX,
+                    error_message: "not mine".to_owned(),
+                }),
+            })),
+            Manner::Refuses => Err(Status::permission_denied("not you")),
+            Manner::NeverAnswers => pending().await,
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Signals {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
@@ -93,11 +133,13 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let kept = Arc::<Kept>::default();
-        let traces = Traces { manner, kept: Arc::clone(&kept) };
-        let service = TraceServiceServer::new(traces)
-            .accept_compressed(tonic::codec::CompressionEncoding::Gzip);
+        let signals = Signals { manner, kept: Arc::clone(&kept) };
+        let gzip = tonic::codec::CompressionEncoding::Gzip;
+        let traces = TraceServiceServer::new(signals.clone()).accept_compressed(gzip);
+        let metrics = MetricsServiceServer::new(signals).accept_compressed(gzip);
         let serving = tonic::transport::Server::builder()
-            .add_service(service)
+            .add_service(traces)
+            .add_service(metrics)
             .serve_with_incoming(TcpListenerStream::new(listener));
         let task = tokio::spawn(async { serving.await.unwrap() });
         Self { address, kept, task }
@@ -108,7 +150,7 @@ impl Collector {
         variables(self.address, Protocol::Grpc)
     }
 
-    /// Requests so far.
+    /// Requests with spans so far.
     pub(crate) fn requests(&self) -> usize {
         self.kept.requests.load(Ordering::SeqCst)
     }
@@ -122,6 +164,18 @@ impl Collector {
     /// What is said of the bridge.
     pub(crate) fn resource(&self) -> BTreeMap<String, String> {
         attributes(&self.kept.resource.lock().unwrap())
+    }
+
+    /// What is said of the bridge beside its metrics.
+    pub(crate) fn metrics_resource(&self) -> BTreeMap<String, String> {
+        attributes(&self.kept.metrics_resource.lock().unwrap())
+    }
+
+    /// The metrics of the last request, once they are `so`.
+    pub(crate) async fn metrics(&self, what: &str, so: impl Fn(&[Metric]) -> bool) -> Vec<Metric> {
+        let kept = || self.kept.metrics.lock().unwrap();
+        until(what, || so(&kept())).await;
+        kept().clone()
     }
 
     /// Waits until a span of this name is there, and as many as this; all that are.
@@ -139,7 +193,7 @@ impl Drop for Collector {
     }
 }
 
-/// The variables that send spans to an address, soon.
+/// The variables that send spans to an address, soon, and metrics at the end.
 pub(crate) fn variables(address: SocketAddr, protocol: Protocol) -> Vec<(&'static str, String)> {
     let protocol = match protocol {
         Protocol::Grpc => "grpc",
