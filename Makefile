@@ -32,6 +32,7 @@ test: ## all tests: the bridge, the five client libraries, a real Asterisk (Debi
 	@scripts/check-test-host.sh
 	$(MAKE) lab
 	$(MAKE) clients
+	$(MAKE) kube
 	$(CARGO) test --workspace --features lab,clients
 
 .PHONY: lab
@@ -45,6 +46,25 @@ clients: $(LANGUAGES:%=client-%) ## the client libraries: their tests, their pac
 .PHONY: $(LANGUAGES:%=client-%)
 $(LANGUAGES:%=client-%): client-%:
 	$(MAKE) -C clients/$* test programs
+
+# As the scripts in tests/ have it.
+LAB := $(or $(AGIBRIDGE_LAB),$(HOME)/.cache/agi-bridge-lab)
+
+.PHONY: kube
+kube: kube-tools ## the image, a call through pods, and the chart before a real kube-apiserver (Debian, root)
+	$(MAKE) -C clients/python programs
+	tests/deploy/images.sh
+	$(LAB)/kubernetes/python/bin/python -m pytest -q -p no:cacheprovider tests/deploy $(PYTEST_ARGS)
+
+.PHONY: kube-tools
+kube-tools: ## helm, kubectl, kube-apiserver and etcd for `make kube`, in a cached folder
+	tests/deploy/tools.sh
+
+IMAGE ?= agi-bridge:latest
+
+.PHONY: image
+image: ## the image, by buildah: IMAGE=NAME:TAG, into this user's container storage
+	deploy/docker/image.sh $(IMAGE)
 
 .PHONY: bench
 bench: clients-bench ## ratios against the floors (BENCH_ARGS=--json for machines)

@@ -94,7 +94,7 @@ pub async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
             }
         }
         // Others came meanwhile.
-        chosen = room(&core.shared, &rules).and_then(|()| chosen);
+        chosen = room(&core.shared, &rules).and(chosen);
     }
     match chosen {
         Ok(chosen) => {
