@@ -13,12 +13,14 @@
 //! | `pending` | actions that wait for their answers |
 //! | `hub` | who subscribed, and the states of all links |
 //! | `subscription` | one subscriber's filter and bounded buffer |
+//! | `originate` | pure: what becomes of a call that Asterisk was asked for |
 
 mod connect;
 mod hub;
 mod link;
 mod links;
 mod login;
+pub mod originate;
 mod packet;
 mod pending;
 mod run;

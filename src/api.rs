@@ -1,17 +1,21 @@
-//! The API port: where workers dial in, by gRPC and by WebSocket. Knows who may register for which group, and nothing of
-//! which worker gets a call.
+//! The API port: where workers dial in, and clients of the manager, by gRPC and by WebSocket. Knows who may register for which group,
+//! and nothing of which worker gets a call.
 //!
 //! | request | what it is |
 //! |---|---|
 //! | `agibridge.v1.WorkerService/Register` | a worker announces itself, and is offered calls |
 //! | `agibridge.v1.WorkerService/TakeCall` | a worker drives a call that it was offered |
-//! | `grpc.health.v1.Health` | for `""` and `agibridge.v1.WorkerService` |
+//! | `grpc.health.v1.Health` | for `""` and each service |
+//! | `agibridge.v1.ManagerService` | a client starts calls, sends actions, watches events |
+//! | `GET /v1/manager` | the same over a WebSocket |
+//! | `grpc.reflection.v1.ServerReflection` | what is served here |
 //! | `GET /v1/worker` | `Register` over a WebSocket |
 //! | `GET /v1/calls/{token}` | `TakeCall` over a WebSocket |
 //!
 //! It runs beside the cores. A call that was taken is read and written by its own core from then on.
 
 mod body;
+mod manager;
 mod permission;
 mod register;
 mod routes;
@@ -25,6 +29,7 @@ pub use permission::{Groups, Permit};
 
 use crate::{
     access::Tokens,
+    manage::Manage,
     tls::Acceptor,
     upstream::{Pings, Workers},
 };
@@ -49,6 +54,8 @@ pub struct Parts {
     pub permits: Permits,
     /// Who has.
     pub workers: Arc<Workers>,
+    /// What clients do with Asterisk.
+    pub manage: Manage,
     /// Which bridge this is, as its pod's name.
     pub bridge_id: Arc<str>,
     /// How often a worker is asked whether it is there, and a proxy on the way shown that its stream is in use.
@@ -63,7 +70,7 @@ pub const HEARTBEAT: Duration = Duration::from_secs(20);
 const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Parts {
-    /// For the WebSockets of workers.
+    /// For WebSockets of workers and clients.
     fn pings(&self) -> Pings {
         Pings { interval: self.heartbeat, timeout: PONG_TIMEOUT }
     }

@@ -12,6 +12,7 @@ use crate::{
     archive::Archive,
     config::{AgiConfig, ApiConfig, Config, ShutdownConfig},
     listener::{self, Allow, Networks},
+    manage::Manage,
     route::{Route, Service, Target, When},
     session::{Core, Drain, Rules, Shared, recorder::Recorder, registry::Registry},
     telemetry::{
@@ -62,6 +63,7 @@ pub struct App {
     tracing: tracer::Rules,
     exporter: Option<Exporter>,
     links: Links,
+    manage: Manage,
     open: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     /// Their threads, and that of the links.
@@ -133,6 +135,7 @@ impl App {
             metrics,
             tracing: config.telemetry.rules,
             exporter,
+            manage: Manage::new(links.clone(), config.api.clients.clone()),
             links,
             open,
             stop,
@@ -200,6 +203,7 @@ impl App {
     pub fn reload(&self, config: &Config) {
         self.directory.update(config.routes.routes().flat_map(|route| &route.services));
         self.links.update(&config.managers);
+        self.manage.update(config.api.clients.clone());
         self.shared.recorder.set_limits(config.recorder);
         self.shared.archive.set(config.transcripts.clone());
         self.shared.rules.store(Arc::new(rules(config)));
@@ -307,6 +311,7 @@ impl App {
             tokens: Arc::clone(&self.tokens),
             permits: Arc::clone(&self.permits),
             workers: Arc::clone(&self.workers),
+            manage: self.manage.clone(),
             bridge_id: bridge_id(),
             heartbeat: config.heartbeat,
             draining: drain,

@@ -28,6 +28,7 @@ use crate::{
     ami::Server,
     api::{self, Permit},
     archive,
+    manage::Clients,
     route::Table,
     secret::Secret,
     session::recorder,
@@ -135,11 +136,19 @@ pub struct ApiConfig {
     pub heartbeat: Duration,
     /// Who may register for which group; empty: nobody.
     pub workers: Vec<Permit>,
+    /// Who may use the manager; empty: nobody.
+    pub clients: Clients,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { listen: None, tls: None, heartbeat: api::HEARTBEAT, workers: Vec::new() }
+        Self {
+            listen: None,
+            tls: None,
+            heartbeat: api::HEARTBEAT,
+            workers: Vec::new(),
+            clients: Clients::default(),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod listener;
+pub mod manage;
 mod outbound;
 pub mod phone;
 mod port;

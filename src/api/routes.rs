@@ -3,12 +3,16 @@
 use super::{
     Parts,
     body::{self, Held},
+    manager::{self, Manager},
     service::Service,
     websocket,
 };
 use crate::{
     access::{Peer, Shown},
-    proto::worker_service_server::WorkerServiceServer,
+    proto::{
+        DESCRIPTORS, manager_service_server::ManagerServiceServer,
+        worker_service_server::WorkerServiceServer,
+    },
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -21,9 +25,15 @@ use tonic_health::{
     pb::health_server::HealthServer,
     server::{HealthReporter, HealthService},
 };
-use tower::Service as _;
+use tower::{Service as _, util::BoxCloneSyncService};
 
 const WORKER_SERVICE: &str = <WorkerServiceServer<Service>>::NAME;
+const MANAGER_SERVICE: &str = <ManagerServiceServer<Manager>>::NAME;
+/// What health tells of.
+const SERVICES: [&str; 3] = ["", WORKER_SERVICE, MANAGER_SERVICE];
+
+type Reflection = BoxCloneSyncService<Request<body::Request>, Response<Body>, Infallible>;
+const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
 
 /// An answer, or a refusal.
 pub(super) type Answered = Result<Response<Body>, Box<Response<Body>>>;
@@ -32,25 +42,34 @@ pub(super) type Answered = Result<Response<Body>, Box<Response<Body>>>;
 pub(super) struct Routes {
     parts: Parts,
     workers: WorkerServiceServer<Service>,
+    manager: ManagerServiceServer<Manager>,
+    reflection: Reflection,
     health: HealthServer<HealthService>,
 }
 
 impl Routes {
     pub(super) async fn new(parts: Parts) -> Self {
         let reporter = HealthReporter::new();
-        for name in ["", WORKER_SERVICE] {
+        for name in SERVICES {
             reporter.set_service_status(name, ServingStatus::Serving).await;
         }
         let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
         let mut draining = parts.draining.clone();
         tokio::spawn(async move {
             if draining.wait_for(|draining| *draining).await.is_ok() {
-                for name in ["", WORKER_SERVICE] {
+                for name in SERVICES {
                     reporter.set_service_status(name, ServingStatus::NotServing).await;
                 }
             }
         });
-        Self { workers: Service::server(parts.clone()), health, parts }
+        let manager = Manager::server(parts.clone());
+        Self {
+            workers: Service::server(parts.clone()),
+            manager,
+            reflection: reflection(),
+            health,
+            parts,
+        }
     }
 
     pub(super) async fn answer(
@@ -75,6 +94,14 @@ impl Routes {
             let Ok(response) = self.workers.clone().call(request.map(body::Request::new)).await;
             return Ok(response);
         }
+        if service == MANAGER_SERVICE {
+            let Ok(response) = self.manager.clone().call(request.map(body::Request::new)).await;
+            return Ok(response);
+        }
+        if service == REFLECTION {
+            let Ok(response) = self.reflection.clone().call(request.map(body::Request::new)).await;
+            return Ok(response);
+        }
         if service == <HealthServer<HealthService>>::NAME {
             let Ok(response) = self.health.clone().call(request.map(body::Request::new)).await;
             return Ok(response);
@@ -86,12 +113,25 @@ impl Routes {
         if path == "/v1/worker" {
             return websocket::worker(&self.parts, shown, request);
         }
+        if path == "/v1/manager" {
+            return manager::open(&self.parts, shown, request);
+        }
         if let Some(token) = path.strip_prefix("/v1/calls/") {
             let token = token.to_owned();
             return websocket::call(&self.parts, &shown, &token, request);
         }
         Err(text(StatusCode::NOT_FOUND, "there is no such path"))
     }
+}
+
+/// Of what is served here.
+fn reflection() -> Reflection {
+    let mut builder = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS);
+    for name in [WORKER_SERVICE, MANAGER_SERVICE] {
+        builder = builder.with_service_name(name);
+    }
+    BoxCloneSyncService::new(builder.build_v1().expect("the contract's descriptors are in order"))
 }
 
 pub(super) fn text(status: StatusCode, why: &str) -> Box<Response<Body>> {

@@ -23,7 +23,7 @@ use tonic::{Request, Response, Status, Streaming};
 /// The offer that a stream takes.
 const TOKEN: &str = "agibridge-offer-token";
 /// As everywhere in the contract.
-const MESSAGE_MAX: usize = 4 * 1024 * 1024;
+pub(super) const MESSAGE_MAX: usize = 4 * 1024 * 1024;
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ fn void(error: TakeError) -> Status {
     Status::not_found(error.to_string())
 }
 
-fn shown<T>(request: &Request<T>) -> Result<Shown, Status> {
+pub(super) fn shown<T>(request: &Request<T>) -> Result<Shown, Status> {
     let shown = request.extensions().get::<Shown>().cloned();
     shown.ok_or_else(|| Status::internal("the connection's peer is not known"))
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod limits;
+mod manager;
 mod registration;
 mod security;
 mod websocket;
@@ -9,6 +10,8 @@ mod websocket;
 use super::{Groups, HEARTBEAT, Parts, Permit, Permits, server};
 use crate::{
     access::{Credential, Tokens},
+    ami::Links,
+    manage::Manage,
     proto::{
         CallControl, CallEvent, CallOffer, CallStarted, Heartbeat, WorkerHello, WorkerOffer,
         WorkerReport, call_control::Control, call_event::Event, worker_offer::Offer,
@@ -16,6 +19,7 @@ use crate::{
     },
     route::{Service, Target},
     secret::Secret,
+    telemetry::metrics::Metrics,
     tls::{Acceptor, ServerTls},
     upstream::{
         Attempt, Directory, Exhausted, Link, Lost, Opening, Patience, Resolver, Taken, Upstreams,
@@ -31,11 +35,17 @@ use std::{
 };
 use tokio::{
     net::TcpListener,
+    runtime::Handle,
     sync::{mpsc, watch},
     task::{AbortHandle, yield_now},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming, metadata::MetadataValue, transport::Channel};
+
+/// Without an Asterisk, and without clients.
+fn no_manage() -> Manage {
+    Manage::new(Links::new(Handle::current(), Metrics::new(), None), Vec::new())
+}
 
 /// A bridge's API port, and a core that seeks workers.
 struct Bridge {
@@ -66,6 +76,15 @@ impl Bridge {
     }
 
     async fn with(permits: Vec<Permit>, tls: Option<ServerTls>, limits: server::Limits) -> Self {
+        Self::managed(permits, tls, limits, no_manage()).await
+    }
+
+    async fn managed(
+        permits: Vec<Permit>,
+        tls: Option<ServerTls>,
+        limits: server::Limits,
+        manage: Manage,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (workers, permits) = (Workers::new(), Arc::new(ArcSwap::from_pointee(permits)));
@@ -76,6 +95,7 @@ impl Bridge {
             tokens: Arc::clone(&tokens),
             permits: Arc::clone(&permits),
             workers: Arc::clone(&workers),
+            manage,
             bridge_id: "bridge-0".into(),
             heartbeat: HEARTBEAT,
             draining: drain,

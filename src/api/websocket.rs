@@ -45,9 +45,9 @@ const CAPACITY: usize = 16;
 const KEY_LEN: usize = 24;
 
 /// A handshake in order.
-struct Handshake {
-    upgrade: OnUpgrade,
-    format: Format,
+pub(super) struct Handshake {
+    pub(super) upgrade: OnUpgrade,
+    pub(super) format: Format,
     accept: HeaderValue,
 }
 
@@ -88,7 +88,7 @@ pub(super) fn call(
     Ok(response)
 }
 
-async fn upgraded(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
+pub(super) async fn upgraded(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
     timeout(UPGRADE_TIMEOUT, upgrade).await.ok()?.ok().map(TokioIo::new)
 }
 
@@ -156,7 +156,7 @@ fn pump(
     }
 }
 
-fn handshake(mut request: Request<Incoming>) -> Result<Handshake, Box<Response<Body>>> {
+pub(super) fn handshake(mut request: Request<Incoming>) -> Result<Handshake, Box<Response<Body>>> {
     let headers = request.headers();
     let bad = |why: &str| Err(text(StatusCode::BAD_REQUEST, why));
     if request.method() != Method::GET || request.version() != Version::HTTP_11 {
@@ -188,7 +188,7 @@ fn handshake(mut request: Request<Incoming>) -> Result<Handshake, Box<Response<B
 }
 
 impl Handshake {
-    fn response(&self) -> Response<Body> {
+    pub(super) fn response(&self) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -210,7 +210,7 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     tokens(headers, name).any(|token| token.eq_ignore_ascii_case(wanted))
 }
 
-fn refused(status: &Status) -> Box<Response<Body>> {
+pub(super) fn refused(status: &Status) -> Box<Response<Body>> {
     let code = if status.code() == Code::Unauthenticated {
         StatusCode::UNAUTHORIZED
     } else if status.code() == Code::PermissionDenied {
@@ -224,7 +224,7 @@ fn refused(status: &Status) -> Box<Response<Body>> {
 }
 
 /// How a worker's connection is closed for the reason of a status.
-fn close_code(code: Code) -> u16 {
+pub(super) fn close_code(code: Code) -> u16 {
     const STATUSES: u16 = 4000;
     match code {
         Code::InvalidArgument

@@ -2,6 +2,7 @@
 
 use crate::{
     config::Config,
+    manage::{ROUTE_CONTEXT, ROUTE_PATH},
     route::{Next, Pattern, Route},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -17,7 +18,13 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 /// the bridge, with a port unless it is 4573. The error is that of `out` alone.
 pub fn dialplan(config: &Config, name: &str, host: &str, out: &mut dyn Write) -> io::Result<u8> {
     match config.routes.get(name) {
-        Some(route) => out.write_all(lines(route, host).as_bytes()).map(|()| 0),
+        Some(route) => {
+            let mut text = lines(route, host);
+            if !config.api.clients.is_empty() {
+                text += &originated(host);
+            }
+            out.write_all(text.as_bytes()).map(|()| 0)
+        }
         None => {
             let known: Vec<&str> = config.routes.names().map(|name| &**name).collect();
             writeln!(out, "no route is named `{name}`; there are: {}", known.join(", ")).map(|()| 1)
@@ -51,6 +58,14 @@ fn lines(route: &Route, host: &str) -> String {
     text += "; The fallback: a queue, a mailbox, an operator. Never leave the caller in silence.\n";
     text += " same => n,Answer()\n same => n,Playback(sorry-youre-having-problems)\n same => n,Hangup()\n";
     text
+}
+
+/// Where a call comes in that a client starts for a route.
+fn originated(host: &str) -> String {
+    format!(
+        "; Calls that clients start for a route, any route, come in here; AGIBRIDGE_PATH is its path.\n\
+         [{ROUTE_CONTEXT}]\nexten => s,1,AGI(agi://{host}${{{ROUTE_PATH}}})\n same => n,Hangup()\n"
+    )
 }
 
 fn heading(route: &Route) -> String {
@@ -191,6 +206,18 @@ routes:
             [";", "[agi-bridge-all]", "exten => _X.,1,", " same => n,", " same => n(trouble),"];
         assert!(
             text.lines().all(|line| starts.iter().any(|start| line.starts_with(start))),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn calls_that_clients_start_have_a_context_of_their_own() {
+        let clients = "api: {listen: '127.0.0.1:1', clients: [{name: crm, token: t}]}\n";
+        let (_, text) = run(&format!("{clients}{ROUTES}"), "all");
+        assert!(
+            text.contains(
+                "[agi-bridge]\nexten => s,1,AGI(agi://bridge.example${AGIBRIDGE_PATH})\n"
+            ),
             "{text}"
         );
     }

@@ -11,6 +11,7 @@ use crate::agi::{CommandPolicy, Glob, List};
 use crate::ami::Server;
 use crate::api::{Groups, Permit};
 use crate::archive;
+use crate::manage::{Client, Globs};
 use crate::redact::Redact;
 use crate::route::{Next, Policy, Quiet, Route, Service, Target, Then, Tls, When};
 use crate::telemetry::otlp;
@@ -150,11 +151,13 @@ fn issuer(issuer: &Issuer) -> Value {
 
 fn api(api: &ApiConfig) -> Value {
     let workers: Vec<Value> = api.workers.iter().map(permit).collect();
+    let clients: Vec<Value> = api.clients.iter().map(|it| client(it)).collect();
     sparse([
         ("listen", api.listen.map(|address| address.to_string().into())),
         ("tls", api.tls.as_ref().map(server_tls)),
         ("heartbeat", Some(span(api.heartbeat))),
         ("workers", (!workers.is_empty()).then(|| workers.into())),
+        ("clients", (!clients.is_empty()).then(|| clients.into())),
     ])
 }
 
@@ -164,6 +167,32 @@ fn permit(permit: &Permit) -> Value {
         Groups::These(groups) => groups.iter().map(|group| Value::from(&**group)).collect(),
     };
     entry([("groups", Some(groups))], &permit.credential)
+}
+
+fn client(client: &Client) -> Value {
+    let list = |globs: &Globs| {
+        (!globs.is_empty()).then(|| globs.iter().map(Value::from).collect::<Value>())
+    };
+    let Client { name, credential, grant, quotas } = client;
+    let originate = &grant.originate;
+    let originate = sparse([
+        ("channels", list(&originate.channels)),
+        ("contexts", list(&originate.contexts)),
+        ("routes", list(&originate.routes)),
+        ("applications", list(&originate.applications)),
+        ("functions", list(&originate.functions)),
+    ]);
+    let fields = [
+        ("name", Some(Value::from(&**name))),
+        ("servers", list(&grant.servers)),
+        ("actions", list(&grant.actions)),
+        ("events", list(&grant.events)),
+        ("originate", originate.as_object().is_some_and(|it| !it.is_empty()).then_some(originate)),
+        ("rate", Some(quotas.rate.into())),
+        ("running", Some(quotas.running.into())),
+        ("watches", Some(quotas.watches.into())),
+    ];
+    entry(fields, credential)
 }
 
 /// An entry of a list, with what it demands.

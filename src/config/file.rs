@@ -139,6 +139,8 @@ section! {
         heartbeat: Span<SECOND, { 10 * MINUTE }>;
         /// Who may register for which group. Default: nobody.
         workers: List<WorkerEntry>;
+        /// Who may start calls, send actions and watch events, and which. Default: nobody.
+        clients: List<ClientEntry>;
     }
 }
 
@@ -151,6 +153,45 @@ section! {
         key: FilePath, required;
         /// PEM file with the authorities of the clients' certificates. Default: no certificate is asked for.
         client_ca: FilePath;
+    }
+}
+
+section! {
+    /// Lets whoever shows the token, the certificate or the JWT use the Asterisks of `managers`. In each list `*` stands for anything.
+    struct ClientEntry {
+        /// Unique. Stands in logs; request ids are each client's own.
+        name: Name, required;
+        /// Asterisks, as `managers` names them. Default: every one.
+        servers: OneOrMany<Text>;
+        /// Actions that it may send. `*` does not stand for those that reach beyond calls, as Command and UpdateConfig: name them. Default: none.
+        actions: OneOrMany<Text>;
+        /// Events that it may watch. Default: none.
+        events: OneOrMany<Text>;
+        /// Calls that it may start. Default: none.
+        originate: ClientOriginate;
+        /// Requests a second. Default 100.
+        rate: Number<1, 100_000>;
+        /// Requests that may run at once. Default 200.
+        running: Number<1, 100_000>;
+        /// Streams of events at once. Default 16.
+        watches: Number<1, 10_000>;
+        with demand: Demand;
+    }
+}
+
+section! {
+    /// Calls that a client may start. In each list `*` stands for anything.
+    struct ClientOriginate {
+        /// Whom it may call, as `PJSIP/32*`. Default: nobody.
+        channels: OneOrMany<Text>;
+        /// Contexts of the dialplan where such a call may go on. Default: none.
+        contexts: OneOrMany<Text>;
+        /// Paths of this bridge's routes where it may go on, with their query. Default: none.
+        routes: OneOrMany<Text>;
+        /// Applications that it may run. `*` does not stand for those that run programs, as System and AGI: name them. Default: none.
+        applications: OneOrMany<Text>;
+        /// Functions of the dialplan that variables and data may call. `*` does not stand for those that reach beyond the call, as SHELL and FILE: name them. Default: none.
+        functions: OneOrMany<Text>;
     }
 }
 

@@ -12,6 +12,7 @@ mod manager;
 mod node;
 #[cfg(feature = "clients")]
 mod one_trace;
+mod originate;
 mod policy;
 mod python;
 mod runner;
@@ -54,6 +55,7 @@ async fn run() -> ExitCode {
     traces::prepare(&mut dialplan);
     transcripts::prepare(&mut dialplan);
     node::prepare(&mut dialplan);
+    originate::prepare(&mut dialplan);
     worker::prepare(&mut dialplan);
     #[cfg(feature = "clients")]
     clients::prepare(&mut dialplan);
@@ -75,6 +77,7 @@ async fn run() -> ExitCode {
     traces::add(&mut runner, &asterisk);
     transcripts::add(&mut runner, &asterisk);
     node::add(&mut runner, &asterisk);
+    originate::add(&mut runner, &asterisk);
     worker::add(&mut runner, &asterisk);
     #[cfg(feature = "clients")]
     clients::add(&mut runner, &asterisk);

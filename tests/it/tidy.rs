@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Modules that know words and order only.
-const PURE: [&str; 4] = ["agi", "ami/packet", "call", "route"];
+const PURE: [&str; 5] = ["agi", "ami/originate", "ami/packet", "call", "route"];
 
 /// What needs a runtime, a socket, a clock, a file or chance; and our modules that do.
 #[rustfmt::skip]

@@ -15,13 +15,13 @@ use tokio_tungstenite::{
 };
 use tonic::Code;
 
-struct Socket {
+pub(super) struct Socket {
     socket: WebSocketStream<TcpStream>,
     format: Format,
 }
 
 impl Socket {
-    async fn open(
+    pub(super) async fn open(
         bridge: &Bridge,
         path: &str,
         protocols: &str,
@@ -54,7 +54,7 @@ impl Socket {
         worker
     }
 
-    async fn send(&mut self, message: &(impl prost::Message + Serialize)) {
+    pub(super) async fn send(&mut self, message: &(impl prost::Message + Serialize)) {
         let frame = match self.format {
             Format::Proto => Frame::binary(message.encode_to_vec()),
             Format::Json => Frame::text(serde_json::to_string(message).unwrap()),
@@ -63,7 +63,9 @@ impl Socket {
     }
 
     /// The next message, or how the connection was closed.
-    async fn recv<M: prost::Message + Default + DeserializeOwned>(&mut self) -> Result<M, u16> {
+    pub(super) async fn recv<M: prost::Message + Default + DeserializeOwned>(
+        &mut self,
+    ) -> Result<M, u16> {
         loop {
             match self.socket.next().await {
                 Some(Ok(Frame::Binary(bytes))) => {

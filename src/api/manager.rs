@@ -1,0 +1,102 @@
+//! `ManagerService` over gRPC. Knows no HTTP connections, and nothing of Asterisk.
+
+mod socket;
+
+pub(super) use socket::open;
+
+use super::{
+    Parts,
+    service::{MESSAGE_MAX, shown},
+};
+use crate::{
+    manage::Access,
+    proto::{
+        ListServersRequest, ListServersResponse, OriginateRequest, OriginateResponse,
+        SendActionRequest, SendActionResponse, WatchEventsRequest, WatchEventsResponse,
+        manager_service_server::{ManagerService, ManagerServiceServer},
+    },
+    telemetry::trace::TraceContext,
+};
+use futures_util::{Stream, stream};
+use http::HeaderMap;
+use std::{collections::HashMap, pin::Pin};
+use tonic::{Request, Response, Status};
+
+/// The service.
+#[derive(Debug, Clone)]
+pub(super) struct Manager {
+    parts: Parts,
+}
+
+impl Manager {
+    pub(super) fn server(parts: Parts) -> ManagerServiceServer<Self> {
+        ManagerServiceServer::new(Self { parts })
+            .max_decoding_message_size(MESSAGE_MAX)
+            .max_encoding_message_size(MESSAGE_MAX)
+    }
+
+    fn access<T>(&self, request: &Request<T>) -> Result<Access, Status> {
+        self.parts.manage.access(&shown(request)?)
+    }
+}
+
+#[tonic::async_trait]
+impl ManagerService for Manager {
+    type WatchEventsStream =
+        Pin<Box<dyn Stream<Item = Result<WatchEventsResponse, Status>> + Send>>;
+
+    async fn originate(
+        &self,
+        request: Request<OriginateRequest>,
+    ) -> Result<Response<OriginateResponse>, Status> {
+        let (access, trace) = (self.access(&request)?, trace(request.metadata().as_ref()));
+        not_draining(&self.parts)?;
+        self.parts.manage.originate(&access, request.into_inner(), trace).await.map(Response::new)
+    }
+
+    async fn send_action(
+        &self,
+        request: Request<SendActionRequest>,
+    ) -> Result<Response<SendActionResponse>, Status> {
+        let (access, trace) = (self.access(&request)?, trace(request.metadata().as_ref()));
+        let request = request.into_inner();
+        let sent = self.parts.manage.send_action(&access, &request, trace.as_ref());
+        sent.await.map(Response::new)
+    }
+
+    async fn watch_events(
+        &self,
+        request: Request<WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let access = self.access(&request)?;
+        let watch = self.parts.manage.watch_events(&access, request.into_inner())?;
+        let events = stream::unfold(watch, |mut watch| async move {
+            watch.next().await.map(|told| (Ok(told), watch))
+        });
+        Ok(Response::new(Box::pin(events)))
+    }
+
+    async fn list_servers(
+        &self,
+        request: Request<ListServersRequest>,
+    ) -> Result<Response<ListServersResponse>, Status> {
+        let access = self.access(&request)?;
+        Ok(Response::new(self.parts.manage.list_servers(&access)))
+    }
+}
+
+fn not_draining(parts: &Parts) -> Result<(), Status> {
+    if *parts.draining.borrow() {
+        return Err(Status::unavailable("the bridge is draining"));
+    }
+    Ok(())
+}
+
+/// The trace that a request belongs to, if it names one.
+fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let names = ["traceparent", "tracestate"].into_iter();
+    let carrier: HashMap<_, _> = names
+        .filter_map(|name| Some((name.to_owned(), headers.get(name)?.to_str().ok()?.to_owned())))
+        .collect();
+    TraceContext::remote(&carrier)
+}

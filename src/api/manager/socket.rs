@@ -1,0 +1,197 @@
+//! `ManagerService` over a WebSocket: requests with ids go in, answers with the same ids come out, until the client ends it. Knows
+//! one connection, and nothing of Asterisk.
+
+use super::{not_draining, trace};
+use crate::{
+    access::Shown,
+    api::{
+        Parts,
+        routes::Answered,
+        websocket::{close_code, handshake, refused, upgraded},
+    },
+    manage::Watch,
+    proto::{
+        ManagerAnswer, ManagerError, ManagerRequest, manager_answer::Answer,
+        manager_request::Request as Asked,
+    },
+    telemetry::trace::TraceContext,
+    upstream::Messages,
+};
+use http::Request;
+use hyper::body::Incoming;
+use std::{collections::HashMap, future::poll_fn, task::Poll, time::Duration};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::timeout,
+};
+use tonic::{Code, Status};
+
+/// Requests of one connection that run at once; one more is refused.
+const REQUESTS_MAX: usize = 256;
+/// Answers that wait for a client that does not read. What has an answer waits, and events are dropped and counted.
+const ANSWERS_MAX: usize = 64;
+/// Answers that wait in the connection, on top of those.
+const CAPACITY: usize = 16;
+/// For a client to end the connection once both sides are done.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One client's connection.
+struct Desk {
+    parts: Parts,
+    shown: Shown,
+    trace: Option<TraceContext>,
+    answers: mpsc::Sender<ManagerAnswer>,
+    tasks: JoinSet<u64>,
+    running: HashMap<u64, AbortHandle>,
+}
+
+/// `GET /v1/manager`.
+pub(in crate::api) fn open(parts: &Parts, shown: Shown, request: Request<Incoming>) -> Answered {
+    let known = parts.manage.access(&shown).and_then(|_| not_draining(parts));
+    known.map_err(|status| refused(&status))?;
+    let trace = trace(request.headers());
+    let handshake = handshake(request)?;
+    let (response, format) = (handshake.response(), handshake.format);
+    let parts = parts.clone();
+    tokio::spawn(async move {
+        if let Some(io) = upgraded(handshake.upgrade).await {
+            let messages = Messages::server(io, format, CAPACITY, parts.pings()).await;
+            attend(parts, shown, trace, messages).await;
+        }
+    });
+    Ok(response)
+}
+
+async fn attend(
+    parts: Parts,
+    shown: Shown,
+    trace: Option<TraceContext>,
+    mut messages: Messages<ManagerRequest, ManagerAnswer>,
+) {
+    let (sender, mut answers) = mpsc::channel(ANSWERS_MAX);
+    let mut desk = Desk {
+        parts,
+        shown,
+        trace,
+        answers: sender,
+        tasks: JoinSet::new(),
+        running: HashMap::new(),
+    };
+    loop {
+        let received = poll_fn(|cx| {
+            while messages.poll_ready_to_send(cx) == Poll::Ready(Ok(()))
+                && let Poll::Ready(Some(answer)) = answers.poll_recv(cx)
+            {
+                // A failure shows on the receiving side.
+                let _ = messages.try_send(&answer);
+            }
+            while let Poll::Ready(Some(ended)) = desk.tasks.poll_join_next(cx) {
+                if let Ok(id) = ended {
+                    desk.running.remove(&id);
+                }
+            }
+            // A client that does not read its answers is not read either.
+            if answers.len() >= ANSWERS_MAX {
+                return Poll::Pending;
+            }
+            messages.poll_recv(cx)
+        });
+        match received.await {
+            Ok(Some(request)) => {
+                if let Err(status) = desk.begin(request) {
+                    messages.abort(close_code(status.code()), status.message());
+                    return;
+                }
+            }
+            Ok(None) => break,
+            Err(lost) => {
+                messages.abort(close_code(lost.code), &lost.message);
+                return;
+            }
+        }
+    }
+    messages.finish();
+    let goodbye = poll_fn(|cx| messages.poll_recv(cx).map(drop));
+    let _ = timeout(GOODBYE_TIMEOUT, goodbye).await;
+}
+
+impl Desk {
+    /// An error ends the connection: what was asked could not be answered under its id.
+    fn begin(&mut self, request: ManagerRequest) -> Result<(), Status> {
+        let ManagerRequest { id, request } = request;
+        if let Some(Asked::Cancel(_)) = request {
+            if let Some(running) = self.running.remove(&id) {
+                running.abort();
+            }
+            return Ok(());
+        }
+        if self.running.contains_key(&id) {
+            return Err(Status::invalid_argument(format!("id: a request {id} runs already")));
+        }
+        let refusal = match request {
+            _ if self.running.len() >= REQUESTS_MAX => Some(Status::resource_exhausted(format!(
+                "{REQUESTS_MAX} requests run on this connection already"
+            ))),
+            None => Some(Status::invalid_argument("request: it is missing, or of a later version")),
+            Some(_) => None,
+        };
+        let (parts, shown, trace) = (self.parts.clone(), self.shown.clone(), self.trace.clone());
+        let answers = self.answers.clone();
+        let running = self.tasks.spawn(async move {
+            let answered = match (refusal, request) {
+                (Some(refusal), _) => Err(refusal),
+                (None, Some(request)) => answer(id, &parts, &shown, trace, request, &answers).await,
+                (None, None) => return id,
+            };
+            let answer = answered.unwrap_or_else(|status| {
+                let code = i32::from(status.code());
+                Answer::Error(ManagerError { code, message: status.message().to_owned() })
+            });
+            // The connection may be gone.
+            let _ = answers.send(ManagerAnswer { id, answer: Some(answer) }).await;
+            id
+        });
+        self.running.insert(id, running);
+        Ok(())
+    }
+}
+
+/// The last answer of a request.
+async fn answer(
+    id: u64,
+    parts: &Parts,
+    shown: &Shown,
+    trace: Option<TraceContext>,
+    request: Asked,
+    answers: &mpsc::Sender<ManagerAnswer>,
+) -> Result<Answer, Status> {
+    let access = parts.manage.access(shown)?;
+    match request {
+        Asked::Originate(request) => {
+            not_draining(parts)?;
+            parts.manage.originate(&access, request, trace).await.map(Answer::Originate)
+        }
+        Asked::SendAction(request) => {
+            let sent = parts.manage.send_action(&access, &request, trace.as_ref());
+            sent.await.map(Answer::SendAction)
+        }
+        Asked::WatchEvents(request) => {
+            tell(id, parts.manage.watch_events(&access, request)?, answers).await;
+            Err(Status::new(Code::Unavailable, "the bridge stops"))
+        }
+        Asked::ListServers(_) => Ok(Answer::ListServers(parts.manage.list_servers(&access))),
+        // It has no answer, and never comes here.
+        Asked::Cancel(_) => Err(Status::internal("a cancel is not answered")),
+    }
+}
+
+/// Until the bridge stops, or the connection is gone.
+async fn tell(id: u64, mut watch: Watch, answers: &mpsc::Sender<ManagerAnswer>) {
+    while let Some(told) = watch.next().await {
+        let answer = ManagerAnswer { id, answer: Some(Answer::WatchEvents(told)) };
+        if answers.send(answer).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What clients do with Asterisk through the bridge: start calls, send actions, watch events. Knows who may do what, and no
+//! transport: gRPC, WebSocket and whatever else call the same methods, and tell the same statuses.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `client`, `glob` | who a client is, what it may do, how much of it |
+//! | `grant` | pure: judges what is asked |
+//! | `plan` | pure: the action that an originate request becomes |
+//! | `originate` | requests that run, and those that are repeated |
+//! | `pursuit` | one attempt to start a call, until its outcome is known |
+//! | `journal` | what Asterisk itself keeps of the requests, in its database |
+//! | `dispatch` | which event belongs to which attempt |
+//! | `action`, `events` | actions, and streams of events |
+
+mod action;
+mod client;
+mod dispatch;
+mod events;
+mod glob;
+mod grant;
+mod journal;
+mod originate;
+mod plan;
+mod pursuit;
+mod quota;
+
+pub use client::{Client, Clients, Grant, OriginateGrant, Quotas};
+pub use events::Watch;
+pub use glob::Globs;
+pub(crate) use plan::{ROUTE_CONTEXT, ROUTE_PATH};
+
+use crate::{
+    access::Shown,
+    ami::{Link, Links, Pick, SendError, ServerState},
+    proto::{self, ListServersResponse},
+};
+use arc_swap::ArcSwap;
+use dispatch::Dispatch;
+use originate::Requests;
+use quota::Quota;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tonic::Status;
+
+/// The front desk of the links. Cheap to clone: all clones are the same.
+#[derive(Debug, Clone)]
+pub struct Manage(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    links: Links,
+    clients: ArcSwap<Clients>,
+    quotas: Mutex<HashMap<Arc<str>, Arc<Quota>>>,
+    dispatch: Arc<Dispatch>,
+    requests: Requests,
+}
+
+/// A client that was let in.
+#[derive(Debug, Clone)]
+pub struct Access {
+    client: Arc<Client>,
+    quota: Arc<Quota>,
+}
+
+impl Manage {
+    /// With these clients. To be called on a tokio runtime, which carries what it does on its own.
+    pub fn new(links: Links, clients: Clients) -> Self {
+        let dispatch = Dispatch::start(&links);
+        journal::keep_tidy(&links);
+        Self(Arc::new(Inner {
+            links,
+            clients: ArcSwap::from_pointee(clients),
+            quotas: Mutex::default(),
+            dispatch,
+            requests: Requests::default(),
+        }))
+    }
+
+    /// Puts other clients in force. Requests and watches that run go on.
+    pub fn update(&self, clients: Clients) {
+        self.0.clients.store(Arc::new(clients));
+    }
+
+    /// Who this is: the first client whose credential is shown.
+    ///
+    /// # Errors
+    /// When nobody is known by what is shown.
+    pub fn access(&self, shown: &Shown) -> Result<Access, Status> {
+        let clients = self.0.clients.load();
+        if clients.is_empty() {
+            return Err(Status::permission_denied(
+                "nobody may use the manager: the bridge's api.clients is empty",
+            ));
+        }
+        let Some(client) = clients.iter().find(|client| client.credential.is_met_by(shown)) else {
+            let refusal = shown.refusal(clients.iter().map(|client| &client.credential));
+            return Err(Status::new(refusal.code(), refusal.to_string()));
+        };
+        let mut quotas = self.0.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        quotas.retain(|name, _| clients.iter().any(|client| client.name == *name));
+        let quota = quotas
+            .entry(Arc::clone(&client.name))
+            .or_insert_with(|| Arc::new(Quota::new(client.quotas)));
+        if quota.limits() != client.quotas {
+            *quota = Arc::new(Quota::new(client.quotas));
+        }
+        Ok(Access { client: Arc::clone(client), quota: Arc::clone(quota) })
+    }
+
+    /// The Asterisks that the client may use, and their links.
+    pub fn list_servers(&self, access: &Access) -> ListServersResponse {
+        let states = self.0.links.states().into_iter();
+        let servers = states.filter(|state| access.client.grant.servers.allow(&state.server));
+        ListServersResponse { servers: servers.map(|state| server_state(&state)).collect() }
+    }
+
+    /// The link to the Asterisk that a request names; with an empty name: to the only one that the client may use.
+    fn link(&self, access: &Access, name: &str) -> Result<Link, Status> {
+        let servers = &access.client.grant.servers;
+        let only;
+        let name = if name.is_empty() {
+            let states = self.0.links.states();
+            let mut usable = states.into_iter().filter(|state| servers.allow(&state.server));
+            only = match (usable.next(), usable.next()) {
+                (Some(only), None) => only.server,
+                (None, _) => return Err(Status::failed_precondition(Pick::Nothing.to_string())),
+                (Some(_), Some(_)) => {
+                    return Err(Status::invalid_argument(format!("server: {}", Pick::Ambiguous)));
+                }
+            };
+            &*only
+        } else {
+            name
+        };
+        // Who may not use a server is not told whether there is one.
+        if !servers.allow(name) {
+            return Err(Status::permission_denied(format!(
+                "server: `{}` is not granted to this client",
+                name.escape_default()
+            )));
+        }
+        self.0.links.server(name).map_err(|pick| Status::not_found(format!("server: {pick}")))
+    }
+}
+
+/// In the words of the contract.
+fn server_state(state: &ServerState) -> proto::ServerState {
+    proto::ServerState {
+        server: state.server.to_string(),
+        connected: state.connected,
+        asterisk_version: state.version.to_string(),
+        detail: state.detail.to_string(),
+    }
+}
+
+/// What UNAVAILABLE tells was never written, and may be asked again; UNKNOWN and DEADLINE_EXCEEDED tell that it may have been done.
+fn unanswered(error: &SendError) -> Status {
+    let text = error.to_string();
+    match error {
+        SendError::NotConnected { .. } => Status::unavailable(text),
+        SendError::Busy { .. } => Status::resource_exhausted(text),
+        SendError::Refused(_) => Status::invalid_argument(text),
+        SendError::Lost { .. } => Status::unknown(text),
+        SendError::TimedOut { .. } => Status::deadline_exceeded(text),
+    }
+}

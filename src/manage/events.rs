@@ -1,0 +1,104 @@
+//! Streams of events for clients.
+
+use super::{Access, Manage, action::header, client::Client, server_state};
+use crate::{
+    ami::{Event, Filter, Item, Subscription},
+    proto::{ManagerEvent, WatchEventsRequest, WatchEventsResponse, watch_events_response},
+};
+use pbjson_types::Timestamp;
+use std::{sync::Arc, time::UNIX_EPOCH};
+use tokio::sync::OwnedSemaphorePermit;
+use tonic::Status;
+
+/// Names and headers of one filter.
+const FILTER_MAX: usize = 256;
+
+/// A client's stream of events, until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    subscription: Subscription,
+    client: Arc<Client>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Manage {
+    /// Events from now on. First come the states of the links.
+    ///
+    /// # Errors
+    /// When it may not be watched.
+    pub fn watch_events(
+        &self,
+        access: &Access,
+        request: WatchEventsRequest,
+    ) -> Result<Watch, Status> {
+        access.quota.request()?;
+        let granted = &access.client.grant.events;
+        if granted.is_empty() {
+            return Err(Status::permission_denied("names: no events are granted to this client"));
+        }
+        if request.names.len() + request.r#match.len() > FILTER_MAX {
+            return Err(Status::invalid_argument(format!(
+                "names, match: at most {FILTER_MAX} in all"
+            )));
+        }
+        let all = |name: &String| name == "*";
+        let denied = |name: &&String| !all(name) && !granted.allow_any_case(name);
+        if let Some(name) = request.names.iter().find(denied) {
+            return Err(Status::permission_denied(format!(
+                "names: `{}` is not granted to this client",
+                name.escape_default()
+            )));
+        }
+        let server = match request.server.as_str() {
+            "" => None,
+            name => Some(Arc::clone(self.link(access, name)?.server())),
+        };
+        let place = access.quota.watch()?;
+        let filter =
+            Filter { server, names: request.names, headers: request.r#match.into_iter().collect() };
+        let subscription = self.0.links.subscribe(filter);
+        Ok(Watch { subscription, client: Arc::clone(&access.client), _place: place })
+    }
+}
+
+impl Watch {
+    /// What came next; `None`: the bridge stops. May be dropped and called again.
+    pub async fn next(&mut self) -> Option<WatchEventsResponse> {
+        use watch_events_response::Item as Told;
+        loop {
+            let told = match self.subscription.next().await? {
+                Item::Event(event) if self.sees(&event.server) && self.may_see(&event) => {
+                    Told::Event(manager_event(&event))
+                }
+                Item::State(state) if self.sees(&state.server) => {
+                    Told::ServerState(server_state(&state))
+                }
+                Item::Missed(count) => Told::Missed(count),
+                Item::Event(_) | Item::State(_) => continue,
+            };
+            return Some(WatchEventsResponse { item: Some(told) });
+        }
+    }
+
+    fn sees(&self, server: &str) -> bool {
+        self.client.grant.servers.allow(server)
+    }
+
+    fn may_see(&self, event: &Event) -> bool {
+        self.client.grant.events.allow_any_case(event.name())
+    }
+}
+
+/// In the words of the contract.
+pub(super) fn manager_event(event: &Event) -> ManagerEvent {
+    let since = event.received_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    ManagerEvent {
+        server: event.server.to_string(),
+        name: event.name().to_owned(),
+        headers: event.headers.iter().map(header).collect(),
+        received_at: Some(Timestamp {
+            seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            nanos: i32::try_from(since.subsec_nanos()).unwrap_or_default(),
+        }),
+    }
+}
