@@ -9,6 +9,8 @@ mod fastagi;
 mod ladder;
 mod loss;
 mod manager;
+#[cfg(feature = "clients")]
+mod manager_clients;
 mod node;
 #[cfg(feature = "clients")]
 mod one_trace;
@@ -60,6 +62,8 @@ async fn run() -> ExitCode {
     #[cfg(feature = "clients")]
     clients::prepare(&mut dialplan);
     #[cfg(feature = "clients")]
+    manager_clients::prepare(&mut dialplan);
+    #[cfg(feature = "clients")]
     one_trace::prepare(&mut dialplan);
     fastagi::prepare(&mut dialplan);
     scripts::prepare(&mut dialplan);
@@ -89,6 +93,8 @@ async fn run() -> ExitCode {
     ladder::add(&mut runner, &asterisk);
     loss::add(&mut runner, &asterisk);
     manager::add(&mut runner, &asterisk);
+    #[cfg(feature = "clients")]
+    manager_clients::add(&mut runner, &asterisk);
     let lab = scenarios::add(&mut runner, &asterisk, scenarios).await;
     runner.run().await;
 

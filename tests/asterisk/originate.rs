@@ -29,7 +29,7 @@ use tonic::{
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
-const CONTEXT: &str = "lab-originate";
+pub(crate) const CONTEXT: &str = "lab-originate";
 
 /// Puts what the tests need into the dialplan.
 pub(crate) fn prepare(dialplan: &mut Dialplan) {

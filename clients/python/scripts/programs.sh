@@ -46,7 +46,9 @@ launcher() {
 if [[ $what == bench ]]; then
     for name in bench-service bench-direct; do launcher "$name" "${name/-/_}.py"; done
 else
-    for name in conformance hello subtraction recorder router; do launcher "$name" "$name.py"; done
+    for name in conformance manager hello subtraction recorder router manager-ping manager-events click-to-call; do
+        launcher "$name" "${name//-/_}.py"
+    done
     launcher traced traced.py "$(scripts/venv.sh traced "$cache")"
 fi
 # What other sources made is of no use after a day.

@@ -5,5 +5,6 @@ set -eu
 sources=$1 proto=$2 out=$3
 rm -rf "$out"
 buf generate "$proto" --template "$sources/buf.gen.yaml" --output "$out" \
-  --path "$proto/agibridge/v1/call.proto" --path "$proto/agibridge/v1/command.proto" --path "$proto/agibridge/v1/worker.proto"
+  --path "$proto/agibridge/v1/call.proto" --path "$proto/agibridge/v1/command.proto" \
+  --path "$proto/agibridge/v1/manager.proto" --path "$proto/agibridge/v1/worker.proto"
 buf generate "$sources/proto" --template "$sources/buf.gen.yaml" --output "$out"

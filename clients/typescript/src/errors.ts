@@ -1,5 +1,6 @@
 // The errors that a handler can meet. Each message says what to do.
 import { inspect } from "node:util";
+import { status } from "@grpc/grpc-js";
 
 /** Every error of this library is one of these. */
 export class AgiBridgeError extends Error {
@@ -80,6 +81,42 @@ export class CallLostError extends AgiBridgeError {
 /** The caller entered nothing that would do, in all tries of `ask`, `menu` or `confirm`. */
 export class NoInputError extends AgiBridgeError {
   override name = "NoInputError";
+}
+
+/** gRPC's name of a status, as `PERMISSION_DENIED`. */
+export type StatusName = keyof typeof status;
+
+const MANAGER_ADVICE: Partial<Record<StatusName, string>> = {
+  UNAUTHENTICATED: "show a token or a certificate that stands in the bridge's api.clients",
+  PERMISSION_DENIED: "have it granted in the bridge's api.clients",
+  INVALID_ARGUMENT: "correct the field that is named",
+  NOT_FOUND: "name a server that stands in the bridge's managers",
+  RESOURCE_EXHAUSTED: "ask less at a time, or have the limit raised in the bridge's api.clients",
+  UNAVAILABLE: "the bridge, or its link to Asterisk, is away; ask again later",
+  UNKNOWN: "it was sent, and may have been done",
+  DEADLINE_EXCEEDED: "it may have been done",
+  CANCELLED: "it may have been done",
+  ALREADY_EXISTS: "this requestId belongs to another request; take a new one",
+  FAILED_PRECONDITION: "grant the class system in manager.conf, or pass an empty requestId",
+  UNIMPLEMENTED: "this bridge has no managers, or is older than this library",
+};
+
+/** The bridge refused what a manager client asked for, or could not be asked. */
+export class ManagerError extends AgiBridgeError {
+  override name = "ManagerError";
+
+  constructor(
+    readonly code: StatusName,
+    /** What the bridge said, for people. */
+    readonly detail: string,
+    /** What was asked for, as `Originate`. */
+    readonly method: string,
+    /** Of an originate: with it, it is safe to ask again. */
+    readonly requestId?: string,
+  ) {
+    const advice = MANAGER_ADVICE[code] ?? "see the bridge's log";
+    super(`${method}: ${code}${detail === "" ? "" : ` (${detail})`}; ${advice}`);
+  }
 }
 
 /** A fault in the handler's own program, as a command on another handler's call. */

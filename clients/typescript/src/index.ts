@@ -25,13 +25,35 @@ export {
   CommandError,
   type ErrorCode,
   HungUpError,
+  ManagerError,
   MisuseError,
   NoInputError,
+  type StatusName,
 } from "./errors.js";
 export type { Channel, Draining, Ended, EndOptions, Hangup, Progress, Resumption, RunningCommand } from "./facts.js";
 export { GrpcServer, type GrpcServerOptions, serve, type ServeOptions, type ServerOptions } from "./grpc-server.js";
 export type { HostOptions } from "./host.js";
 export type { Logger } from "./logger.js";
+export {
+  type ActionOptions,
+  Manager,
+  type ManagerOptions,
+  type OriginateOptions,
+  type RequestOptions,
+} from "./manager.js";
+export {
+  type ActionReply,
+  type Destination,
+  type Lost,
+  ManagerEvent,
+  ManagerHeaders,
+  type Missed,
+  type Originated,
+  type Outcome,
+  type ServerState,
+  type Told,
+} from "./manager-facts.js";
+export { type EventHandler, type SubscribeOptions, Subscription } from "./subscription.js";
 export type { AskOptions, ConfirmOptions, PlayOptions, PromptOptions } from "./prompts.js";
 export type {
   ChannelState,

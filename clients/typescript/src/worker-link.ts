@@ -1,8 +1,9 @@
 // A worker's connection to one address: it registers there, hands on offers, and connects again when the bridge goes away.
 import { setTimeout as sleep } from "node:timers/promises";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { Client, type ClientDuplexStream, credentials, Metadata, type StatusObject, status } from "@grpc/grpc-js";
-import { decodeEvent, MESSAGE_MAX } from "./codec.js";
+import { type Client, type ClientDuplexStream, type StatusObject, status } from "@grpc/grpc-js";
+import { decodeEvent } from "./codec.js";
+import { credentialsOf, dial, LONGEST_MS, pauseMs } from "./dial.js";
 import { AgiBridgeError } from "./errors.js";
 import type { CallEvent } from "./gen/agibridge/v1/call_pb.js";
 import {
@@ -15,9 +16,7 @@ import {
 } from "./gen/agibridge/v1/worker_pb.js";
 import type { Logger } from "./logger.js";
 import type { Undecodable } from "./session.js";
-import { type ClientTls, type Pem, pem } from "./tls.js";
-import { bearer } from "./token.js";
-import { VERSION } from "./version.js";
+import type { ClientTls } from "./tls.js";
 
 /** The stream of a call that was taken. */
 export type CallStream = ClientDuplexStream<Uint8Array, CallEvent | Undecodable>;
@@ -39,11 +38,8 @@ export interface LinkOwner {
 
 type Registration = ClientDuplexStream<WorkerReport, WorkerOffer>;
 
-const SHORTEST_MS = 100;
-const LONGEST_MS = 10_000;
 /** How long a bridge may take to end a registration. */
 const STOP_MS = 2_000;
-const WINDOW = 1024 * 1024;
 
 const bytesOf = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
@@ -98,7 +94,7 @@ export class Link {
   take(token: string): CallStream {
     const { client } = this;
     if (client === undefined) throw new Error("there is no connection");
-    const metadata = this.metadata();
+    const metadata = credentialsOf(this.owner.token);
     metadata.set("agibridge-offer-token", token);
     const stream = client.makeBidiStreamRequest("/agibridge.v1.WorkerService/TakeCall", bytesOf, decodeEvent, metadata);
     // The connection is kept for as long as a call is on it.
@@ -134,7 +130,7 @@ export class Link {
       }
       if (twin) {
         // Two addresses of one bridge: the other link is enough, for as long as it lives.
-        do await this.pause(LONGEST_MS);
+        do await this.pause(LONGEST_MS * (0.5 + Math.random() / 2));
         while (this.owner.isTwin(this, bridgeId) && !this.isStopping());
         continue;
       }
@@ -142,7 +138,7 @@ export class Link {
       if (failures <= 1) {
         this.owner.logger.warn(`worker: ${this.address} is away (${ended.details}); connecting again`);
       }
-      await this.pause(Math.min(SHORTEST_MS * 2 ** failures, LONGEST_MS));
+      await this.pause(pauseMs(failures));
     }
   }
 
@@ -151,19 +147,19 @@ export class Link {
   }
 
   private async pause(ms: number): Promise<void> {
-    await sleep(ms * (0.5 + Math.random() / 2), undefined, { signal: this.stopping.signal }).catch(() => undefined);
+    await sleep(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined);
   }
 
   /** Registers, and resolves when that is over. */
   private register(): Promise<StatusObject> {
-    const client = this.connect();
+    const client = dial(this.address, this.serverName, this.owner.tls);
     this.client = client;
     this.hold(client, 1);
     const stream: Registration = client.makeBidiStreamRequest(
       "/agibridge.v1.WorkerService/Register",
       (report: WorkerReport) => Buffer.from(toBinary(WorkerReportSchema, report)),
       (bytes: Buffer) => fromBinary(WorkerOfferSchema, bytes),
-      this.metadata(),
+      credentialsOf(this.owner.token),
     );
     this.registration = stream;
     stream.on("data", ({ offer }: WorkerOffer) => {
@@ -199,32 +195,6 @@ export class Link {
     stream.once("drain", () => stream.resume());
   }
 
-  private connect(): Client {
-    const { tls } = this.owner;
-    const name = tls?.serverName ?? this.serverName;
-    return new Client(this.address, channelCredentials(tls), {
-      "grpc.primary_user_agent": `agi-bridge-typescript/${VERSION}`,
-      "grpc.enable_channelz": 0,
-      "grpc.max_receive_message_length": MESSAGE_MAX,
-      "grpc.max_send_message_length": MESSAGE_MAX,
-      "grpc.keepalive_time_ms": 20_000,
-      "grpc.keepalive_timeout_ms": 10_000,
-      "grpc.use_local_subchannel_pool": 1,
-      "grpc.enable_retries": 0,
-      // The address was looked up here, so no proxy could be chosen by its name.
-      "grpc.enable_http_proxy": 0,
-      "grpc.service_config_disable_resolution": 1,
-      "grpc-node.flow_control_window": WINDOW,
-      ...(tls !== undefined && { "grpc.ssl_target_name_override": name, "grpc.default_authority": name }),
-    });
-  }
-
-  private metadata(): Metadata {
-    const metadata = new Metadata();
-    if (this.owner.token !== undefined) metadata.set("authorization", bearer(this.owner.token));
-    return metadata;
-  }
-
   /** The error to end with, when no retry can cure how a registration ended. */
   private refusal({ code, details }: StatusObject): Error | undefined {
     const { workerId = "", groups = [] } = this.owner.hello;
@@ -240,11 +210,4 @@ export class Link {
       ? undefined
       : new AgiBridgeError(`the bridge at ${this.address} refused this worker: ${status[code]} (${details}); ${what}`);
   }
-}
-
-function channelCredentials(tls: ClientTls | undefined) {
-  if (tls === undefined) return credentials.createInsecure();
-  const { ca, cert, key } = tls;
-  const maybe = (value: Pem | undefined) => (value === undefined ? null : pem(value));
-  return credentials.createSsl(maybe(ca), maybe(key), maybe(cert));
 }

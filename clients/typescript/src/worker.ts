@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { StatusObject } from "@grpc/grpc-js";
 import { encodeControl } from "./codec.js";
 import { deferred } from "./deferred.js";
+import { parseAddress } from "./dial.js";
 import { AgiBridgeError } from "./errors.js";
 import type { CallControl, CallEvent } from "./gen/agibridge/v1/call_pb.js";
 import type { CallOffer } from "./gen/agibridge/v1/worker_pb.js";
@@ -145,9 +146,8 @@ export class Worker extends Host {
   }
 
   private async look(name: string): Promise<{ address: string; host: string }[]> {
-    const [, bracketed, plain, port = ""] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(name) ?? [];
-    const host = bracketed ?? plain;
-    if (host === undefined) {
+    const { host, port } = parseAddress(name) ?? {};
+    if (host === undefined || port === undefined) {
       this.fail(new AgiBridgeError(`worker: ${name} is no address; write it as host:port`));
       return [];
     }

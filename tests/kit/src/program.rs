@@ -5,7 +5,7 @@ use std::{
     env,
     ffi::OsStr,
     io::{self, BufRead, BufReader, Read, Write as _},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
     time::Duration,
 };
@@ -19,6 +19,7 @@ const POLL: Duration = Duration::from_millis(10);
 pub struct Program {
     name: String,
     child: Child,
+    input: Option<ChildStdin>,
     lines: watch::Sender<Vec<String>>,
 }
 
@@ -28,7 +29,19 @@ impl Program {
     /// # Panics
     /// When it cannot be started.
     pub fn start<A: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: &[A]) -> Self {
-        let name = program.as_ref().to_string_lossy().into_owned();
+        Self::spawn(program.as_ref(), arguments, Stdio::null())
+    }
+
+    /// The same, of a program that reads what `say` says.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn converse<A: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: &[A]) -> Self {
+        Self::spawn(program.as_ref(), arguments, Stdio::piped())
+    }
+
+    fn spawn<A: AsRef<OsStr>>(program: &OsStr, arguments: &[A], input: Stdio) -> Self {
+        let name = program.to_string_lossy().into_owned();
         // What is meant for the tests must not be taken for configuration of the bridge.
         let own = env::vars_os().map(|(name, _)| name);
         let own = own.filter(|name| name.to_string_lossy().starts_with("AGIBRIDGE_"));
@@ -40,7 +53,7 @@ impl Program {
             .args(["--pdeathsig", "KILL"])
             .arg(program)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -58,7 +71,22 @@ impl Program {
                 }
             });
         }
-        Self { name, child, lines }
+        let input = child.stdin.take();
+        Self { name, child, input, lines }
+    }
+
+    /// Writes a line to its standard input.
+    ///
+    /// # Panics
+    /// When it reads none, or no more.
+    pub fn say(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("it reads what is said");
+        writeln!(input, "{line}").expect("it goes on to read");
+    }
+
+    /// Ends its standard input.
+    pub fn say_no_more(&mut self) {
+        self.input = None;
     }
 
     /// Its process id.
@@ -81,10 +109,22 @@ impl Program {
         what: &str,
         find: impl Fn(&str) -> Option<T>,
     ) -> T {
+        self.wait_until(limit, what, |lines| lines.iter().find_map(|line| find(line))).await
+    }
+
+    /// Waits until `find` finds something in all lines.
+    ///
+    /// # Panics
+    /// When it does not within `limit`.
+    pub async fn wait_until<T>(
+        &self,
+        limit: Duration,
+        what: &str,
+        find: impl Fn(&[String]) -> Option<T>,
+    ) -> T {
         let mut lines = self.lines.subscribe();
-        let search = |lines: &Vec<String>| lines.iter().find_map(|line| find(line));
-        let found = match timeout(limit, lines.wait_for(|lines| search(lines).is_some())).await {
-            Ok(Ok(lines)) => search(&lines),
+        let found = match timeout(limit, lines.wait_for(|lines| find(lines).is_some())).await {
+            Ok(Ok(lines)) => find(&lines),
             Ok(Err(_)) | Err(_) => None,
         };
         found.unwrap_or_else(|| {
@@ -149,5 +189,16 @@ mod tests {
         assert_eq!(found, 2);
         program.interrupt();
         assert!(!program.wait_until_ended(LIMIT).await.success());
+    }
+
+    #[tokio::test]
+    async fn it_reads_what_is_said_until_there_is_no_more() {
+        let mut program = Program::converse("cat", &["-"]);
+        program.say("one");
+        program.say("two");
+        let both = |lines: &[String]| (lines == ["one", "two"]).then_some(());
+        program.wait_until(LIMIT, "both lines", both).await;
+        program.say_no_more();
+        assert!(program.wait_until_ended(LIMIT).await.success());
     }
 }

@@ -11,9 +11,10 @@ import grpc.aio
 from grpc_reflection.v1alpha import reflection
 
 from . import _health
+from ._dial import MESSAGE_MAX
 from ._machine import Close
 from ._proto import call_pb2
-from ._serving import MESSAGE_MAX, Serving
+from ._serving import Serving
 from ._session import Handler, LinkLost
 from .errors import ServeError
 from .tls import ServerTls, pem

@@ -22,8 +22,6 @@ log = logging.getLogger("agibridge")
 
 S = TypeVar("S", bound="Serving")
 
-MESSAGE_MAX = 4 * 1024 * 1024
-"""The longest message, both ways."""
 # How long handlers have that were cancelled because the process stops, before it stops without them.
 STOP_TIMEOUT = 5.0
 

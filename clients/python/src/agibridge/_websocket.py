@@ -14,9 +14,10 @@ from pathlib import Path
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from google.protobuf.message import DecodeError
 
+from ._dial import MESSAGE_MAX
 from ._machine import Close
 from ._proto import call_pb2
-from ._serving import MESSAGE_MAX, Serving
+from ._serving import Serving
 from ._session import Handler, LinkLost
 from .errors import MisuseError, ServeError
 from .tls import Pem, ServerTls, pem

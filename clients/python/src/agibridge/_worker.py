@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
@@ -16,20 +15,19 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from ._dial import PAUSE_MAX, PAUSE_MIN, checked, credentials, dial, jitter
 from ._machine import Close
 from ._proto import call_pb2, worker_pb2
-from ._serving import MESSAGE_MAX, Serving
+from ._serving import Serving
 from ._session import Handler, LinkLost
-from ._version import __version__
-from .errors import MisuseError, WorkerRefused
-from .tls import ClientTls, pem
+from .errors import WorkerRefused
+from .tls import ClientTls
 
 log = logging.getLogger("agibridge")
 
 _SERVICE = worker_pb2.DESCRIPTOR.services_by_name["WorkerService"].full_name
 
 RESOLVE_EVERY = 30.0
-PAUSE_MIN, PAUSE_MAX = 0.1, 10.0
 # After a call the bridge has this long to end its side of the stream.
 _CLOSE_TIMEOUT = 5.0
 
@@ -83,12 +81,9 @@ class Worker(Serving):
             cleanup_timeout=cleanup_timeout,
             drain_timeout=drain_timeout,
         )
-        self._bridges = [bridge] if isinstance(bridge, str) else list(bridge)
-        for one in self._bridges:
-            if not one.rpartition(":")[2].isdecimal():
-                raise MisuseError(f"{one!r} is no address of a bridge: write host:port, as bridge.example:4575")
+        self._bridges = [checked(one) for one in ([bridge] if isinstance(bridge, str) else bridge)]
         self._tls = tls
-        self._metadata = (("authorization", f"Bearer {token}"),) if token is not None else ()
+        self._metadata = credentials(token)
         self._load = 0.0
         self._hello = worker_pb2.WorkerHello(
             worker_id=worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}",
@@ -162,7 +157,7 @@ class Worker(Serving):
                 self._attending[address] = task
                 task.add_done_callback(partial(self._left, address))
             pause = min(pause * 2, PAUSE_MAX) if failed else PAUSE_MIN
-            await asyncio.sleep(_jitter(pause) if failed else RESOLVE_EVERY)
+            await asyncio.sleep(jitter(pause) if failed else RESOLVE_EVERY)
 
     def _left(self, address: str, _: asyncio.Task[None]) -> None:
         self._attending.pop(address, None)
@@ -170,7 +165,7 @@ class Worker(Serving):
     async def _attend(self, address: str, bridge: str) -> None:
         """Keeps this worker registered at one address, for as long as the name has it."""
         pause = PAUSE_MIN
-        channel = _channel(address, bridge, self._tls)
+        channel = dial(address, bridge, self._tls)
         attendance = _Attendance(self, channel, address)
         try:
             while address in self._known and not self._refusing:
@@ -187,7 +182,7 @@ class Worker(Serving):
                         log.warning("another process registered as %s: give each its own worker_id", self.worker_id)
                         attendance.was_registered = False  # or the two would take turns without a pause
                 pause = PAUSE_MIN if attendance.was_registered else min(pause * 2, PAUSE_MAX)
-                await asyncio.sleep(_jitter(pause))
+                await asyncio.sleep(jitter(pause))
         finally:
             # What runs over this channel goes on until it is over.
             await asyncio.shield(attendance.leave())
@@ -314,29 +309,3 @@ async def _resolve(bridge: str) -> dict[str, str]:
         text = f"ipv6:[{address[0]}]:{port}" if family == socket.AF_INET6 else f"ipv4:{address[0]}:{port}"
         addresses[text] = bridge
     return addresses
-
-
-def _channel(address: str, bridge: str, tls: ClientTls | None) -> grpc.aio.Channel:
-    options: list[tuple[str, str | int]] = [
-        ("grpc.primary_user_agent", f"agi-bridge-python/{__version__}"),
-        ("grpc.default_authority", bridge),
-        ("grpc.max_receive_message_length", MESSAGE_MAX),
-        ("grpc.max_send_message_length", MESSAGE_MAX),
-        ("grpc.http2.lookahead_bytes", 1024 * 1024),
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.initial_reconnect_backoff_ms", int(PAUSE_MIN * 1000)),
-        ("grpc.min_reconnect_backoff_ms", int(PAUSE_MIN * 1000)),
-        ("grpc.max_reconnect_backoff_ms", int(PAUSE_MAX * 1000)),
-        ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.enable_retries", 0),
-    ]
-    if tls is None:
-        return grpc.aio.insecure_channel(address, options=options)
-    options.append(("grpc.ssl_target_name_override", tls.server_name or bridge.rpartition(":")[0]))
-    credentials = grpc.ssl_channel_credentials(pem(tls.ca), pem(tls.key), pem(tls.certificate))
-    return grpc.aio.secure_channel(address, credentials, options=options)
-
-
-def _jitter(pause: float) -> float:
-    return pause * random.uniform(0.5, 1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grpc
+
 from ._enums import ErrorCode
 
 _ADVICE = {
@@ -17,6 +19,21 @@ _ADVICE = {
     ErrorCode.CALL_ENDED: "the session is over: return from the handler",
     ErrorCode.NO_SUCH_APPLICATION: "load the application's module into Asterisk, or correct its name",
     ErrorCode.PROTOCOL_ERROR: "the answer does not fit the command: see the bridge's log",
+}
+
+_MANAGER_ADVICE = {
+    grpc.StatusCode.UNAUTHENTICATED: "show a token or a certificate that stands in the bridge's api.clients",
+    grpc.StatusCode.PERMISSION_DENIED: "have it granted in the bridge's api.clients",
+    grpc.StatusCode.INVALID_ARGUMENT: "correct the field that is named",
+    grpc.StatusCode.NOT_FOUND: "name a server that stands in the bridge's managers",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "ask less at a time, or have the limit raised in the bridge's api.clients",
+    grpc.StatusCode.UNAVAILABLE: "the bridge, or its link to Asterisk, is away: ask again later",
+    grpc.StatusCode.UNKNOWN: "it was sent, and may have been done",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "it may have been done",
+    grpc.StatusCode.CANCELLED: "it may have been done",
+    grpc.StatusCode.ALREADY_EXISTS: "this request_id belongs to another request: take a new one",
+    grpc.StatusCode.FAILED_PRECONDITION: "grant the class system in manager.conf, or pass an empty request_id",
+    grpc.StatusCode.UNIMPLEMENTED: "this bridge has no managers, or is older than this library",
 }
 
 
@@ -68,6 +85,28 @@ class NoInput(AgiBridgeError):
 
 class MisuseError(AgiBridgeError):
     """A fault in the handler's own program, as a command on a call that is not its own; the message says which."""
+
+
+class ManagerError(AgiBridgeError):
+    """The bridge refused what a manager client asked for, or could not be asked.
+
+    ``code`` is gRPC's status, ``detail`` the text for people, ``method`` what was asked for. ``request_id`` is that
+    of an originate: with it, it is safe to ask again.
+    """
+
+    def __init__(self, code: grpc.StatusCode, detail: str = "", method: str = "", request_id: str = "") -> None:
+        """Makes the error."""
+        super().__init__(code, detail, method, request_id)
+        self.code = code
+        self.detail = detail
+        self.method = method
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        """Gives one line: what failed, how, and what to do."""
+        advice = _MANAGER_ADVICE.get(self.code, "see the bridge's log")
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.method or 'the request'} failed with {self.code.name}{detail}: {advice}"
 
 
 class WorkerRefused(AgiBridgeError):
