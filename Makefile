@@ -7,11 +7,17 @@ SHELL := bash
 
 BUF_VERSION := 1.75.0
 DENY_VERSION := 0.20.2
+DEB_VERSION := 3.8.0
+AUDIT_VERSION := 0.22.2
+CYCLONEDX_VERSION := 0.5.9
 
 # Tools are kept outside the tree, one folder a version.
 TOOLS := $(or $(AGIBRIDGE_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/agi-bridge-tools)
 BUF := $(TOOLS)/buf-$(BUF_VERSION)/node_modules/.bin/buf
 DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+AUDIT := $(TOOLS)/cargo-audit-$(AUDIT_VERSION)/bin/cargo-audit
+CYCLONEDX := $(TOOLS)/cargo-cyclonedx-$(CYCLONEDX_VERSION)/bin/cargo-cyclonedx
+DEB := $(TOOLS)/cargo-deb-$(DEB_VERSION)/bin/cargo-deb
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 30
@@ -51,10 +57,12 @@ $(LANGUAGES:%=client-%): client-%:
 LAB := $(or $(AGIBRIDGE_LAB),$(HOME)/.cache/agi-bridge-lab)
 
 .PHONY: kube
-kube: kube-tools ## the image, a call through pods, and the chart before a real kube-apiserver (Debian, root)
+kube: lab kube-tools $(DEB) ## image, pods, Debian package, and the chart before a real kube-apiserver (Debian, root)
 	$(MAKE) -C clients/python programs
 	tests/deploy/images.sh
-	$(LAB)/kubernetes/python/bin/python -m pytest -q -p no:cacheprovider tests/deploy $(PYTEST_ARGS)
+	tests/deploy/package.sh
+	tests/deploy/compose.sh
+	CARGO_DEB=$(DEB) $(LAB)/kubernetes/python/bin/python -m pytest -q -p no:cacheprovider tests/deploy $(PYTEST_ARGS)
 
 .PHONY: kube-tools
 kube-tools: ## helm, kubectl, kube-apiserver and etcd for `make kube`, in a cached folder
@@ -66,6 +74,12 @@ IMAGE ?= agi-bridge:latest
 image: ## the image, by buildah: IMAGE=NAME:TAG, into this user's container storage
 	deploy/docker/image.sh $(IMAGE)
 
+PACKAGE ?= target/debian/
+
+.PHONY: deb
+deb: $(DEB) ## the Debian package: PACKAGE=FILE, or the folder for it
+	deploy/debian/deb.sh $(DEB) $(PACKAGE)
+
 .PHONY: bench
 bench: clients-bench ## ratios against the floors (BENCH_ARGS=--json for machines)
 	$(CARGO) bench --bench hop -- $(BENCH_ARGS)
@@ -75,7 +89,7 @@ fuzz: ## what reads strangers' bytes, FUZZ_SECONDS each (30); nightly Rust and c
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: check
-check: fmt clippy fuzz-check doc proto deny check-clients ## everything that reads the code without running it
+check: fmt clippy fuzz-check doc proto deny audit sbom check-clients ## everything that reads the code without running it
 
 .PHONY: clients-bench
 clients-bench: $(LANGUAGES:%=bench-%) ## the programs of other languages that `make bench` measures
@@ -115,13 +129,24 @@ proto: $(BUF) ## the contract: lint, and nothing broken since PROTO_BASE
 deny: $(DENY) ## dependencies: licences, sources, bans, advisories
 	scripts/check-deny.sh $(DENY)
 
+.PHONY: audit
+audit: $(AUDIT) ## advisories for every lock file, those that no program is built from too
+	scripts/check-audit.sh $(AUDIT)
+
+SBOM ?= target/agi-bridge.cdx.json
+
+.PHONY: sbom
+sbom: $(CYCLONEDX) ## what is in the program, as CycloneDX: SBOM=FILE
+	scripts/sbom.sh $(CYCLONEDX) $(SBOM)
+
 # The package of npm carries the program itself, so nothing else is downloaded.
 $(BUF):
 	npm install --prefix $(TOOLS)/buf-$(BUF_VERSION) --ignore-scripts --no-fund --no-audit --loglevel=error \
 		@bufbuild/buf@$(BUF_VERSION) </dev/null
 	test -x $@
 
-$(DENY):
-	CARGO_TARGET_DIR=$(TOOLS)/build $(CARGO) install --quiet --locked --root $(TOOLS)/cargo-deny-$(DENY_VERSION) \
-		--version $(DENY_VERSION) cargo-deny </dev/null
+# Of cargo-deny-0.20.2/bin/cargo-deny, the name and the version.
+$(AUDIT) $(CYCLONEDX) $(DEB) $(DENY):
+	CARGO_TARGET_DIR=$(TOOLS)/build $(CARGO) install --quiet --locked --root $(@:/bin/$(@F)=) \
+		--version $(lastword $(subst $(@F)-, ,$(@:/bin/$(@F)=))) $(@F) </dev/null
 	rm -rf $(TOOLS)/build

@@ -10,6 +10,7 @@ use kit::{
     bridge::Bridge,
     collector::{Collector, Span, attributes},
     http::get,
+    manager::{Manager, SECRET, USER},
     service::{Service, Transport},
 };
 use server::{Prometheus, until};
@@ -26,7 +27,7 @@ use traffic::{IDLE, LOSSY, SLOW, UNTIL_HANGUP, WELL, WRONG};
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 
 /// What the bad calls of this test give an alert for.
-const EXPECTED: [&str; 11] = [
+const EXPECTED: [&str; 12] = [
     "AgiBridgeCallsLost",
     "AgiBridgeCallsResumed",
     "AgiBridgeCallsTurnedAway",
@@ -36,6 +37,7 @@ const EXPECTED: [&str; 11] = [
     "AgiBridgeDeadAir",
     "AgiBridgeDesync",
     "AgiBridgeLastRung",
+    "AgiBridgeManagerDown",
     "AgiBridgeServiceFailing",
     "AgiBridgeWorkersGone",
 ];
@@ -47,6 +49,7 @@ struct Stand {
     bridge: Bridge,
     service: Service,
     worker: Option<Service>,
+    asterisk: JoinHandle<()>,
     prometheus: Prometheus,
     collector: Collector,
 }
@@ -74,6 +77,19 @@ fn promtool_finds_no_fault_in_the_rules() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Those that no call of this test can bring about.
+#[test]
+fn alerts_of_files_fire() {
+    let rules = views::deployed("prometheus/agi-bridge.rules.yaml");
+    let folder = tempfile::TempDir::new().unwrap();
+    let test = include_str!("files.test.yaml").replace("@RULES@", &rules.to_string_lossy());
+    let path = folder.path().join("files.test.yaml");
+    std::fs::write(&path, test).unwrap();
+    let output = Command::new("promtool").args(["test", "rules"]).arg(path).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
 #[test]
 fn every_alert_says_what_it_is_and_what_to_do() {
     let rules = views::rules();
@@ -92,12 +108,21 @@ impl Stand {
         let worker = Service::start_on(Transport::WorkerGrpc).await;
         let program = Path::new(env!("CARGO_BIN_EXE_agi-bridge"));
         let collector = Collector::start().await;
-        let configuration = configuration(&service, &worker, &collector);
+        let mut manager = Manager::start().await;
+        let configuration = configuration(&service, &worker, &collector, manager.address());
+        let asterisk = tokio::spawn(async move {
+            manager.accept_user().await.serve().await;
+        });
         let bridge = Bridge::start(program, &configuration).await;
         worker.dial(bridge.api().unwrap()).await;
         let rules = views::impatient(&views::rules());
+        let connected = async || {
+            let page = get(bridge.admin(), "/metrics", "").await.unwrap().1;
+            page.contains("agibridge_manager_connected{server=\"pbx\"} 1")
+        };
+        until("the manager's link", connected).await;
         let prometheus = Prometheus::start(bridge.admin(), &rules).await;
-        Self { bridge, service, worker: Some(worker), prometheus, collector }
+        Self { bridge, service, worker: Some(worker), asterisk, prometheus, collector }
     }
 
     async fn good_calls(&self) {
@@ -125,6 +150,7 @@ impl Stand {
             traffic::babble(agi, "good", service),
         );
         drop(self.worker.take());
+        self.asterisk.abort();
         self.bridge.rewrite("routes: 5\n");
     }
 
@@ -209,7 +235,8 @@ impl Stand {
 
     /// The bridge is shut down while a call goes on that does not end by itself.
     async fn drain(self, mut expected: BTreeSet<String>) {
-        let Self { bridge, service, worker: _, prometheus, collector: _collector } = self;
+        let Self { bridge, service, worker: _, asterisk: _, prometheus, collector: _collector } =
+            self;
         let call = idle_call(bridge.agi(), service);
         prometheus.seen("agibridge_call_active{route=\"good\"} == 1").await;
         bridge.interrupt();
@@ -229,12 +256,18 @@ fn idle_call(agi: SocketAddr, service: Service) -> JoinHandle<()> {
     tokio::spawn(async move { traffic::call(agi, "good", &service, IDLE).await })
 }
 
-fn configuration(service: &Service, worker: &Service, collector: &Collector) -> String {
+fn configuration(
+    service: &Service,
+    worker: &Service,
+    collector: &Collector,
+    manager: SocketAddr,
+) -> String {
     let (service, worker, collector) = (service.url(), worker.url(), collector.endpoint("grpc"));
     format!(
         "api: {{listen: \"127.0.0.1:0\", workers: [{{groups: [kit]}}]}}\n\
          shutdown: {{drain_timeout: 10s, linger: 1s}}\n\
          telemetry: {{otlp_endpoint: \"{collector}\"}}\n\
+         managers: [{{name: pbx, address: \"{manager}\", username: {USER}, secret: {SECRET}}}]\n\
          routes:\n\
          \x20 - {{name: good, path: /good, services: [{{url: \"{service}\"}}]}}\n\
          \x20 - {{name: slow, path: /slow, services: [{{url: \"{service}\"}}]}}\n\
