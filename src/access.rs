@@ -12,5 +12,6 @@ pub(crate) mod tests;
 
 pub use claims::{Claims, Demand, Demands};
 pub use credential::{Credential, Identity, Peer, Refusal, Shown};
+pub(crate) use jwt::expired;
 pub use jwt::{TokenError, Tokens, Verified};
 pub use keyring::{Issuer, KeySource};

@@ -41,6 +41,7 @@ use quota::Quota;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 use tonic::Status;
 
@@ -62,6 +63,8 @@ struct Inner {
 pub struct Access {
     client: Arc<Client>,
     quota: Arc<Quota>,
+    /// When what was shown is good no more.
+    expires: Option<SystemTime>,
 }
 
 impl Manage {
@@ -106,7 +109,8 @@ impl Manage {
         if quota.limits() != client.quotas {
             *quota = Arc::new(Quota::new(client.quotas));
         }
-        Ok(Access { client: Arc::clone(client), quota: Arc::clone(quota) })
+        let expires = shown.expires([&client.credential]);
+        Ok(Access { client: Arc::clone(client), quota: Arc::clone(quota), expires })
     }
 
     /// The Asterisks that the client may use, and their links.

@@ -131,11 +131,18 @@ func (w *worker) dial(l *link) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+l.address, options...)
 }
 
-func (w *worker) metadata(ctx context.Context, pairs ...string) context.Context {
-	if w.token != "" {
-		pairs = append(pairs, "authorization", "Bearer "+w.token)
+func (w *worker) metadata(ctx context.Context, pairs ...string) (context.Context, error) {
+	token := w.token
+	if w.tokenFunc != nil {
+		var err error
+		if token, err = w.tokenFunc(); err != nil {
+			return nil, fmt.Errorf("there is no token: %w", err)
+		}
 	}
-	return metadata.AppendToOutgoingContext(ctx, pairs...)
+	if token != "" {
+		pairs = append(pairs, "authorization", "Bearer "+token)
+	}
+	return metadata.AppendToOutgoingContext(ctx, pairs...), nil
 }
 
 // register is registered until the error. The connection stays for as long as it has calls.
@@ -155,7 +162,10 @@ func (w *worker) register(ctx context.Context, l *link) (registered bool, err er
 	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	client := pb.NewWorkerServiceClient(connection)
-	stream, err := client.Register(w.metadata(streamCtx))
+	if streamCtx, err = w.metadata(streamCtx); err != nil {
+		return false, err
+	}
+	stream, err := client.Register(streamCtx)
 	if err != nil {
 		return false, err
 	}
@@ -242,17 +252,25 @@ func (r *registration) offered(offer *pb.CallOffer) {
 		r.report(&pb.WorkerReport{Report: &pb.WorkerReport_Declined{Declined: declined}})
 		return
 	}
+	ctx, err := w.metadata(context.Background(), "agibridge-offer-token", offer.GetToken())
+	if err != nil {
+		w.roster.leave(m)
+		w.log.Warn("agibridge: a call is declined", "call_id", offer.GetCallId(), "error", err)
+		declined := &pb.OfferDeclined{Token: offer.GetToken(), Reason: "this worker has no token now"}
+		r.report(&pb.WorkerReport{Report: &pb.WorkerReport_Declined{Declined: declined}})
+		return
+	}
 	r.calls.Go(func() {
 		defer w.roster.leave(m)
-		w.take(r.client, m, offer)
+		w.take(ctx, r.client, m, offer)
 	})
 }
 
 // take drives one call that was offered.
-func (w *worker) take(client pb.WorkerServiceClient, m *machine, offer *pb.CallOffer) {
-	ctx, cancel := context.WithCancel(context.Background())
+func (w *worker) take(ctx context.Context, client pb.WorkerServiceClient, m *machine, offer *pb.CallOffer) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := client.TakeCall(w.metadata(ctx, "agibridge-offer-token", offer.GetToken()))
+	stream, err := client.TakeCall(ctx)
 	if err != nil {
 		w.roster.leave(m)
 		w.log.Warn("agibridge: an offered call could not be taken", "call_id", offer.GetCallId(), "error", err)

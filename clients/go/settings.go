@@ -31,6 +31,7 @@ type ServiceOption interface {
 
 type settings struct {
 	token        string
+	tokenFunc    func() (string, error) // instead
 	tls          *tls.Config
 	maxCalls     int // 0: no limit
 	drain        time.Duration
@@ -59,6 +60,12 @@ func (s *settings) driver(handler Handler) *driver {
 // Token is the secret between bridge and service, as `authorization: Bearer …`: a server refuses calls without it, a worker
 // shows it. None unless set.
 func Token(token string) ServiceOption { return setting(func(it *settings) { it.token = token }) }
+
+// TokenFunc gives the Token of a worker for every registration and every call, so that one that expires can be renewed: as a
+// rule it reads a file. While it fails, no bridge is asked.
+func TokenFunc(token func() (string, error)) WorkerOption {
+	return setting(func(it *settings) { it.tokenFunc = token })
+}
 
 // TLS encrypts. A server needs Certificates, and asks for the bridge's certificate with ClientCAs and ClientAuth; a worker
 // trusts RootCAs, and shows Certificates. Plain text unless set.

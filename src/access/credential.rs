@@ -58,7 +58,7 @@ pub struct Identity {
 pub enum Refusal {
     /// There is nothing by which anybody could be known.
     #[error(
-        "a credential is needed: a token as `authorization: Bearer …`, or a client certificate"
+        "a credential is needed: one token as `authorization: Bearer …`, or a client certificate"
     )]
     Nothing,
     /// No credential in force asks for this token.
@@ -91,11 +91,10 @@ impl Credential {
 impl Shown {
     /// What `headers` show, on a connection from `peer`. A JWT is checked by `tokens`, which may have to ask its issuer.
     pub async fn new(peer: &Arc<Peer>, headers: &HeaderMap, tokens: &Tokens) -> Self {
-        let token = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(bearer)
-            .map(Secret::new);
+        let mut given = headers.get_all(header::AUTHORIZATION).iter();
+        // Of two, whoever stands in front may have judged the other one.
+        let only = given.next().filter(|_| given.next().is_none());
+        let token = only.and_then(|value| value.to_str().ok()).and_then(bearer).map(Secret::new);
         let jwt = match &token {
             Some(token) if tokens.concern(token.expose()) => {
                 Some(tokens.verify(token.expose()).await.map(Arc::new))
@@ -110,8 +109,14 @@ impl Shown {
         self.peer.address
     }
 
+    /// A token is shown, whatever it is worth: no web page adds one to a request to another site.
+    pub fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// What is shown once may be asked about for long.
     fn verified(&self) -> Option<&Arc<Verified>> {
-        self.jwt.as_ref()?.as_ref().ok()
+        self.jwt.as_ref()?.as_ref().ok().filter(|token| token.is_in_time())
     }
 
     /// When what it shows is good no more: a JWT, where nothing else of it is `known`.
@@ -160,6 +165,7 @@ impl Shown {
         match &self.jwt {
             None => Refusal::UnknownToken,
             Some(Err(why)) => Refusal::Jwt(why.clone()),
+            Some(Ok(token)) if !token.is_in_time() => Refusal::Jwt(TokenError::Expired),
             Some(Ok(_)) => Refusal::Insufficient,
         }
     }

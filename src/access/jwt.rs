@@ -12,9 +12,11 @@ use jsonwebtoken::{
 };
 use serde_json::{Map, Value};
 use std::{
+    future::pending,
     sync::Arc,
     time::{Duration, SystemTime},
 };
+use tokio::time::sleep;
 
 /// How far the clocks of issuer and bridge may differ.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -36,6 +38,12 @@ pub struct Verified {
     pub expires: SystemTime,
     /// All that it says.
     pub claims: Claims,
+}
+
+impl Verified {
+    pub(super) fn is_in_time(&self) -> bool {
+        SystemTime::now() < self.expires
+    }
 }
 
 /// Why a token is not taken.
@@ -143,6 +151,14 @@ impl Tokens {
         let checked = decode::<Map<String, Value>>(token, &key, &validation)
             .map_err(|error| refused(error.into_kind()))?;
         verified(checked.claims)
+    }
+}
+
+/// Waits until then; without a time for ever.
+pub(crate) async fn expired(at: Option<SystemTime>) {
+    match at {
+        Some(at) => sleep(at.duration_since(SystemTime::now()).unwrap_or_default()).await,
+        None => pending().await,
     }
 }
 

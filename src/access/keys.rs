@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, Jwk, PublicKeyUse},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
 };
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ pub(super) struct Keys(Vec<Key>);
 #[derive(Debug)]
 struct Key {
     id: Option<String>,
+    /// What a key of its kind can serve.
+    serves: &'static [Algorithm],
     /// The one algorithm that it serves, where the issuer says so.
     algorithm: Option<String>,
     key: DecodingKey,
@@ -62,22 +64,85 @@ impl Key {
             None | Some(PublicKeyUse::Signature) => true,
             Some(PublicKeyUse::Encryption | PublicKeyUse::Other(_)) => false,
         };
-        let is_public = matches!(
-            jwk.algorithm,
-            AlgorithmParameters::RSA(_)
-                | AlgorithmParameters::EllipticCurve(_)
-                | AlgorithmParameters::OctetKeyPair(_)
-        );
-        if !signs || !is_public {
+        let serves = serves(&jwk.algorithm);
+        if !signs || serves.is_empty() {
             return None;
         }
         let key = DecodingKey::from_jwk(&jwk).ok()?;
         let algorithm = listed.get("alg").and_then(Value::as_str).map(str::to_owned);
-        Some(Self { id: jwk.common.key_id, algorithm, key })
+        Some(Self { id: jwk.common.key_id, serves, algorithm, key })
     }
 
     fn fits(&self, algorithm: Algorithm) -> bool {
-        self.key.family() == algorithm.family()
+        self.serves.contains(&algorithm)
             && self.algorithm.as_ref().is_none_or(|only| *only == format!("{algorithm:?}"))
+    }
+}
+
+/// Nothing by a shared secret, and nothing by a curve that is not known.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the list is the crate's, and may grow")]
+fn serves(kind: &AlgorithmParameters) -> &'static [Algorithm] {
+    use Algorithm as Alg;
+    match kind {
+        AlgorithmParameters::RSA(_) => {
+            &[Alg::RS256, Alg::RS384, Alg::RS512, Alg::PS256, Alg::PS384, Alg::PS512]
+        }
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            &[Alg::ES256]
+        }
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => {
+            &[Alg::ES384]
+        }
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            &[Alg::EdDSA]
+        }
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use serde_json::json;
+
+    fn curve(id: &str, name: &str, bytes: usize) -> Value {
+        let number = URL_SAFE_NO_PAD.encode(vec![1; bytes]);
+        json!({"kty": "EC", "crv": name, "kid": id, "x": number, "y": number})
+    }
+
+    fn read(keys: &[Value]) -> Result<Keys, KeysError> {
+        Keys::read(json!({"keys": keys}).to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_key_serves_what_its_curve_is_for() {
+        let keys = read(&[
+            curve("a", "P-256", 32),
+            curve("a", "P-384", 48),
+            curve("a", "P-521", 66),
+            json!({"kty": "oct", "kid": "a", "k": "AAAA"}),
+        ]);
+        let keys = keys.unwrap();
+        // By its name, and as the only one that fits.
+        for id in [Some("a"), None] {
+            assert!(keys.find(id, Algorithm::ES256).is_some(), "{id:?}");
+            assert!(keys.find(id, Algorithm::ES384).is_some(), "{id:?}");
+            for other in [Algorithm::RS256, Algorithm::EdDSA, Algorithm::HS256] {
+                assert!(keys.find(id, other).is_none(), "{id:?} {other:?}");
+            }
+        }
+        let of = |algorithm| keys.find(Some("a"), algorithm).unwrap();
+        let same = std::ptr::eq(of(Algorithm::ES256), of(Algorithm::ES384));
+        assert!(!same, "not just the first of that name");
+    }
+
+    #[test]
+    fn what_cannot_sign_is_no_key() {
+        let mut encrypts = curve("a", "P-256", 32);
+        encrypts["use"] = "enc".into();
+        for useless in [curve("a", "P-521", 66), encrypts, json!(3), json!({"kty": "RSA"})] {
+            assert_eq!(read(&[useless]).err(), Some(KeysError::NoKey));
+        }
     }
 }

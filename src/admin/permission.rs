@@ -4,7 +4,7 @@ use super::{CLIENT_HEADER, Parts, Settings};
 use crate::access::{self, Credential, Peer, Shown};
 use axum::{
     extract::{Extension, FromRequestParts},
-    http::{HeaderMap, StatusCode, header, request},
+    http::{HeaderMap, StatusCode, request},
 };
 use std::{
     net::{IpAddr, SocketAddr},
@@ -113,29 +113,31 @@ impl Client {
         if granting.peek().is_none() {
             return self.is_local();
         }
-        let granted = granting.find(|access| access.credential.is_met_by(&self.shown));
-        match granted.map(|access| &access.credential) {
-            // A web page cannot add this header to a request to another site, so nothing more is asked of the client.
-            Some(Credential::Token(_)) => Ok(By::Token),
-            Some(Credential::Jwt(_)) => Ok(By::Jwt),
-            // A browser shows its certificate for every page.
-            Some(Credential::Certificate(_)) if right < Right::Change || self.is_ours() => {
-                Ok(By::Certificate)
-            }
-            Some(Credential::Certificate(_)) => Err(Refusal::CrossSite),
-            Some(Credential::Anybody) => Ok(By::Anybody),
-            None => {
-                let known = settings.access.iter().map(|access| &access.credential);
-                Err(self.shown.refusal(known).into())
+        let mut is_cross_site = false;
+        for access in granting.filter(|access| access.credential.is_met_by(&self.shown)) {
+            match access.credential {
+                // A web page cannot add this header to a request to another site, so nothing more is asked of the client.
+                Credential::Token(_) => return Ok(By::Token),
+                Credential::Jwt(_) => return Ok(By::Jwt),
+                // A browser shows its certificate for every page.
+                Credential::Certificate(_) if right < Right::Change || self.is_ours() => {
+                    return Ok(By::Certificate);
+                }
+                Credential::Certificate(_) => is_cross_site = true,
+                Credential::Anybody => return Ok(By::Anybody),
             }
         }
+        if is_cross_site {
+            return Err(Refusal::CrossSite);
+        }
+        let known = settings.access.iter().map(|access| &access.credential);
+        Err(self.shown.refusal(known).into())
     }
 
     fn is_local(&self) -> Result<By, Refusal> {
         let headers = &self.headers;
         // A proxy on this machine lends its address to whoever it serves.
-        let proxied =
-            headers.contains_key(header::FORWARDED) || headers.contains_key("x-forwarded-for");
+        let proxied = headers.keys().any(|name| is_of_proxy(name.as_str()));
         if proxied || !self.address().ip().to_canonical().is_loopback() {
             return Err(Refusal::NotLoopback);
         }
@@ -159,6 +161,10 @@ impl Client {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+fn is_of_proxy(header: &str) -> bool {
+    header.starts_with("x-forwarded-") || ["forwarded", "via", "x-real-ip"].contains(&header)
 }
 
 fn is_local_host(host: &str) -> bool {
@@ -207,14 +213,26 @@ mod tests {
     }
 
     #[test]
+    fn of_two_tokens_none_counts() {
+        for pair in [["s3cret", "other"], ["other", "s3cret"], ["s3cret", "s3cret"]] {
+            let [first, second] = pair.map(|token| format!("Bearer {token}"));
+            let shown = [("authorization", &*first), ("authorization", &*second)];
+            let refused = Err(access::Refusal::Nothing.into());
+            assert_eq!(judged(Some("s3cret"), REMOTE, &shown), refused, "{pair:?}");
+        }
+    }
+
+    #[test]
     fn without_a_token_only_this_machine_may() {
         let client = [("host", "localhost:4574"), ("agibridge-client", "1")];
         for local in [LOCAL, "[::1]:9", "[::ffff:127.0.0.1]:9"] {
             assert_eq!(judged(None, local, &client), Ok(By::Loopback), "{local}");
         }
         assert_eq!(judged(None, REMOTE, &client), Err(Refusal::NotLoopback));
-        let proxied = [client[0], client[1], ("x-forwarded-for", "10.0.0.9")];
-        assert_eq!(judged(None, LOCAL, &proxied), Err(Refusal::NotLoopback));
+        for proxy in ["forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-proto"] {
+            let proxied = [client[0], client[1], (proxy, "10.0.0.9")];
+            assert_eq!(judged(None, LOCAL, &proxied), Err(Refusal::NotLoopback), "{proxy}");
+        }
     }
 
     #[test]
@@ -294,8 +312,15 @@ mod tests {
         let plain = client(REMOTE, certificate.clone(), &[]);
         assert_eq!(plain.may(Right::See, &settings), Ok(By::Certificate));
         assert_eq!(plain.may(Right::Change, &settings), Err(Refusal::CrossSite));
-        let ours = client(REMOTE, certificate, &[(CLIENT_HEADER, "x")]);
+        let ours = client(REMOTE, certificate.clone(), &[(CLIENT_HEADER, "x")]);
         assert_eq!(ours.may(Right::Change, &settings), Ok(By::Certificate));
+
+        // Nor does a certificate take away what a token gives.
+        let token = Credential::Token(crate::secret::Secret::new("t"));
+        let mut settings = settings;
+        settings.access.push(Access { right: Right::Change, credential: token });
+        let both = client(REMOTE, certificate, &[("authorization", "Bearer t")]);
+        assert_eq!(both.may(Right::Change, &settings), Ok(By::Token));
     }
 
     fn judged(
@@ -311,10 +336,10 @@ mod tests {
         certificate: Option<rustls_pki_types::CertificateDer<'static>>,
         given: &[(&'static str, &str)],
     ) -> Client {
-        let headers: HeaderMap = given
-            .iter()
-            .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()))
-            .collect();
+        let mut headers = HeaderMap::new();
+        for (name, value) in given {
+            headers.append(*name, value.parse().unwrap());
+        }
         let peer = Arc::new(Peer { address: peer.parse().unwrap(), certificate });
         let tokens = Tokens::default();
         let shown = Shown::new(&peer, &headers, &tokens);

@@ -57,6 +57,9 @@ pub(super) struct Limits {
 /// What the kernel may hold of what a reader does not take.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
+/// For the head of a request: room for any token, and for little else.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
+
 /// What an answer can ask of its connection.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
@@ -129,6 +132,7 @@ async fn connection(socket: Socket, peer: Peer, router: Router, limits: Limits, 
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .keep_alive(false)
+        .max_buf_size(READ_BUFFER_BYTES)
         .serve_connection(TokioIo::new(socket), service)
         .await;
     if let Err(error) = served {

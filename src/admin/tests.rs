@@ -51,6 +51,14 @@ async fn readiness_names_what_is_missing() {
 }
 
 #[tokio::test]
+async fn a_head_with_more_than_any_token_is_refused() {
+    let admin = Admin::start(Some("t")).await;
+    let with = |bytes| format!("authorization: Bearer {}\r\n", "x".repeat(bytes));
+    assert_eq!(admin.request("POST", "/reload", &with(8_000)).await.status, 401);
+    assert_eq!(admin.request("POST", "/reload", &with(20_000)).await.status, 431);
+}
+
+#[tokio::test]
 async fn metrics_come_in_the_format_that_is_asked_for() {
     let admin = Admin::start(None).await;
     let plain = admin.request("GET", "/metrics", "").await;

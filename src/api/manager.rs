@@ -71,7 +71,7 @@ impl ManagerService for Manager {
         let access = self.access(&request)?;
         let watch = self.parts.manage.watch_events(&access, request.into_inner())?;
         let events = stream::unfold(watch, |mut watch| async move {
-            watch.next().await.map(|told| (Ok(told), watch))
+            watch.next().await.map(|told| (told, watch))
         });
         Ok(Response::new(Box::pin(events)))
     }

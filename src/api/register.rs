@@ -2,7 +2,7 @@
 
 use super::{Parts, permission};
 use crate::{
-    access::Shown,
+    access::{Shown, expired},
     proto::{
         Heartbeat, Registered, WorkerHello, WorkerOffer, WorkerReport, worker_offer::Offer,
         worker_report::Report,
@@ -10,15 +10,10 @@ use crate::{
     upstream::RegisterError,
 };
 use futures_util::{Stream, StreamExt as _};
-use std::{
-    fmt::Display,
-    future::pending,
-    pin::pin,
-    time::{Duration, SystemTime},
-};
+use std::{fmt::Display, pin::pin, time::Duration};
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tonic::{Code, Status};
 use tracing::{debug, info};
@@ -46,7 +41,7 @@ pub(super) async fn attend(
     };
     let identity = permission::may_serve(&shown, &parts.permits.load(), &hello.groups)?;
     let expires = permission::expires(&shown, &parts.permits.load());
-    let mut expired = pin!(until(expires));
+    let mut expired = pin!(expired(expires));
     let registered = Registered { bridge_id: parts.bridge_id.to_string() };
     let mut beat = interval(parts.heartbeat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -108,13 +103,6 @@ impl<P: Display> Drop for Presence<'_, P> {
 
 fn heartbeat() -> WorkerOffer {
     WorkerOffer { offer: Some(Offer::Heartbeat(Heartbeat {})) }
-}
-
-async fn until(at: Option<SystemTime>) {
-    match at {
-        Some(at) => sleep(at.duration_since(SystemTime::now()).unwrap_or_default()).await,
-        None => pending().await,
-    }
 }
 
 fn first_hello(report: WorkerReport) -> Result<WorkerHello, Status> {

@@ -15,7 +15,7 @@ use crate::{
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{
-        CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+        CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
         SEC_WEBSOCKET_VERSION, UPGRADE,
     },
 };
@@ -56,7 +56,7 @@ pub(super) fn worker(parts: &Parts, shown: Shown, request: Request<Incoming>) ->
     if *parts.draining.borrow() {
         return Err(text(StatusCode::SERVICE_UNAVAILABLE, "the bridge is draining"));
     }
-    let handshake = handshake(request)?;
+    let handshake = handshake(&shown, request)?;
     let (response, format) = (handshake.response(), handshake.format);
     let parts = parts.clone();
     tokio::spawn(async move {
@@ -75,7 +75,7 @@ pub(super) fn call(
     token: &str,
     request: Request<Incoming>,
 ) -> Answered {
-    let handshake = handshake(request)?;
+    let handshake = handshake(shown, request)?;
     let take: Take = service::take(parts, shown, token).map_err(|status| refused(&status))?;
     let (response, format, pings) = (handshake.response(), handshake.format, parts.pings());
     tokio::spawn(async move {
@@ -156,8 +156,16 @@ fn pump(
     }
 }
 
-pub(super) fn handshake(mut request: Request<Incoming>) -> Result<Handshake, Box<Response<Body>>> {
+pub(super) fn handshake(
+    shown: &Shown,
+    mut request: Request<Incoming>,
+) -> Result<Handshake, Box<Response<Body>>> {
     let headers = request.headers();
+    // A browser opens it for a page of any site, and shows its reader's certificate.
+    if !shown.has_token() && is_of_other_site(headers) {
+        let why = "a web page of another site may not connect: show a token, or no `origin`";
+        return Err(text(StatusCode::FORBIDDEN, why));
+    }
     let bad = |why: &str| Err(text(StatusCode::BAD_REQUEST, why));
     if request.method() != Method::GET || request.version() != Version::HTTP_11 {
         return bad("this is a WebSocket: GET over HTTP/1.1");
@@ -199,6 +207,15 @@ impl Handshake {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, format);
         response
     }
+}
+
+fn is_of_other_site(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).map(HeaderValue::as_bytes);
+    headers.get_all(ORIGIN).iter().any(|origin| {
+        let origin = origin.as_bytes();
+        let site = origin.strip_prefix(b"https://").or_else(|| origin.strip_prefix(b"http://"));
+        site.is_none() || site != host
+    })
 }
 
 fn tokens<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {

@@ -2,11 +2,15 @@
 
 use super::{Access, Manage, action::header, client::Client, server_state};
 use crate::{
+    access::expired,
     ami::{Event, Filter, Item, Subscription},
     proto::{ManagerEvent, WatchEventsRequest, WatchEventsResponse, watch_events_response},
 };
 use pbjson_types::Timestamp;
-use std::{sync::Arc, time::UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 
@@ -18,6 +22,7 @@ const FILTER_MAX: usize = 256;
 pub struct Watch {
     subscription: Subscription,
     client: Arc<Client>,
+    expires: Option<SystemTime>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -57,16 +62,27 @@ impl Manage {
         let filter =
             Filter { server, names: request.names, headers: request.r#match.into_iter().collect() };
         let subscription = self.0.links.subscribe(filter);
-        Ok(Watch { subscription, client: Arc::clone(&access.client), _place: place })
+        let (client, expires) = (Arc::clone(&access.client), access.expires);
+        Ok(Watch { subscription, client, expires, _place: place })
     }
 }
 
 impl Watch {
     /// What came next; `None`: the bridge stops. May be dropped and called again.
-    pub async fn next(&mut self) -> Option<WatchEventsResponse> {
+    ///
+    /// # Errors
+    /// When that by which the client is known has expired.
+    pub async fn next(&mut self) -> Option<Result<WatchEventsResponse, Status>> {
         use watch_events_response::Item as Told;
         loop {
-            let told = match self.subscription.next().await? {
+            let item = tokio::select! {
+                item = self.subscription.next() => item?,
+                () = expired(self.expires) => {
+                    let why = "the JWT by which this client is known has expired: ask again with another";
+                    return Some(Err(Status::unavailable(why)));
+                }
+            };
+            let told = match item {
                 Item::Event(event) if self.sees(&event.server) && self.may_see(&event) => {
                     Told::Event(manager_event(&event))
                 }
@@ -76,7 +92,7 @@ impl Watch {
                 Item::Missed(count) => Told::Missed(count),
                 Item::Event(_) | Item::State(_) => continue,
             };
-            return Some(WatchEventsResponse { item: Some(told) });
+            return Some(Ok(WatchEventsResponse { item: Some(told) }));
         }
     }
 

@@ -247,6 +247,27 @@ async function shot(name, of) {
   if (SCREENSHOTS) await of.screenshot({ path: join(SCREENSHOTS, `console-${name}.png`) });
 }
 
+for (const everybody of ["nothing", "metrics"]) {
+  test(`with everybody: ${everybody} the page asks for a token before it shows anything`, LIMIT, async () => {
+    const [agiPort, adminPort] = [await freePort(), await freePort()];
+    const keys = `listen: "127.0.0.1:${adminPort}", everybody: ${everybody}`;
+    writeFileSync(join(folder, "closed.yaml"), configuration(agiPort, keys));
+    children.push(await startBridge("closed.yaml"));
+    await page.goto(`http://127.0.0.1:${adminPort}/#/routes`);
+    const ask = page.getByRole("dialog");
+    await ask.getByText("Calls are shown to those who have a token.").waitFor();
+    assert.equal(await page.getByText("/open/{*name}").count(), 0);
+    await ask.getByLabel("Token").fill("wrong");
+    await ask.getByRole("button", { name: "Unlock" }).click();
+    await ask.getByRole("alert").getByText("this token is not known").waitFor();
+    assert.equal(await page.getByText("/open/{*name}").count(), 0);
+    await ask.getByLabel("Token").fill(TOKEN);
+    await ask.getByRole("button", { name: "Unlock" }).click();
+    await page.getByText("/open/{*name}").waitFor();
+    await page.locator("#link", { hasText: /^ready$/ }).waitFor();
+  });
+}
+
 async function open(options) {
   const context = await browser.newContext({ colorScheme: "light", locale: "en-GB", ...options });
   context.setDefaultTimeout(PATIENCE);
@@ -265,10 +286,10 @@ function url(view) {
   return `http://127.0.0.1:${admin}/#${view}`;
 }
 
-function configuration() {
+function configuration(agiPort = agi, adminKeys = `listen: "127.0.0.1:${admin}"`) {
   return `
-agi: {listen: "127.0.0.1:${agi}", cores: 1}
-admin: {listen: "127.0.0.1:${admin}", token: ${TOKEN}}
+agi: {listen: "127.0.0.1:${agiPort}", cores: 1}
+admin: {${adminKeys}, token: ${TOKEN}}
 shutdown: {linger: 0s}
 routes:
   - {name: game, path: /game, services: [{url: "${SERVICE}"}]}
@@ -277,8 +298,8 @@ routes:
 `;
 }
 
-async function startBridge() {
-  const child = spawn(BRIDGE, ["serve", "--config", join(folder, "bridge.yaml")], { stdio: ["ignore", "ignore", "pipe"] });
+async function startBridge(file = "bridge.yaml") {
+  const child = spawn(BRIDGE, ["serve", "--config", join(folder, file)], { stdio: ["ignore", "ignore", "pipe"] });
   const lines = createInterface({ input: child.stderr });
   const said = [];
   await new Promise((resolve, reject) => {

@@ -3,6 +3,7 @@
 
 mod asterisk;
 mod bridge;
+mod caller;
 mod collector;
 mod fastagi;
 mod script;
@@ -14,6 +15,7 @@ mod worker;
 
 pub(crate) use asterisk::{Asterisk, PRELUDE};
 pub(crate) use bridge::Bridge;
+pub(crate) use caller::{Doors, Held, register};
 pub(crate) use collector::{
     Collector, Manner, attributes, failed, only, variables as collector_variables,
 };

@@ -4,8 +4,10 @@
 
 mod asterisk_input;
 mod calls;
+mod certificates;
 mod handoff;
 mod harness;
+mod identity;
 mod limits;
 mod manager;
 mod metrics;
@@ -17,6 +19,7 @@ mod recorder;
 mod relay;
 mod resume;
 mod scripts;
+mod secrets;
 mod service_input;
 mod shutdown;
 mod tidy;

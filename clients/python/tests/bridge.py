@@ -184,7 +184,8 @@ class Taken:
     def __init__(self, context: Any) -> None:
         """Wraps gRPC's side of the bridge."""
         self.context = context
-        self.token = dict(context.invocation_metadata()).get("agibridge-offer-token")
+        self.metadata = dict(context.invocation_metadata())
+        self.token = self.metadata.get("agibridge-offer-token")
         self.over = asyncio.Event()
         self.cancelled = False
 

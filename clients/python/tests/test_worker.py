@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import grpc
 import grpc.aio
@@ -71,6 +71,29 @@ async def test_tls_is_checked_against_the_name_that_was_dialled() -> None:
     await worker.stop()
     await starting
     await bridge.stop()
+
+
+async def test_a_token_that_is_a_function_is_asked_for_every_registration_and_call() -> None:
+    given: Iterator[str | OSError] = iter(["one", OSError("no such file"), "two", "three", OSError("gone")])
+
+    def token() -> str:
+        it = next(given)
+        if isinstance(it, OSError):
+            raise it
+        return it
+
+    async with listening() as (bridge, address), Worker(one_noop, address, "a", token=token):
+        await bridge.report()
+        assert bridge.metadata["authorization"] == "Bearer one"
+        await bridge.end_registration()
+        await bridge.report()
+        assert bridge.metadata["authorization"] == "Bearer two"
+        await bridge.offer("call")
+        call = await bridge.taken()
+        assert call.metadata["authorization"] == "Bearer three"
+        call.over.set()
+        await bridge.offer("another")
+        assert (await bridge.report()).declined.reason == "this worker has no token now"
 
 
 async def test_a_wrong_token_ends_the_worker_with_what_to_do() -> None:

@@ -30,7 +30,7 @@ export abstract class Host {
 
   protected constructor(
     protected readonly handler: Handler,
-    protected readonly options: HostOptions,
+    protected readonly options: Omit<HostOptions, "token">,
     private readonly maxCalls: number,
   ) {
     this.logger = options.logger ?? stderrLogger;

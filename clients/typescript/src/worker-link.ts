@@ -1,7 +1,7 @@
 // A worker's connection to one address: it registers there, hands on offers, and connects again when the bridge goes away.
 import { setTimeout as sleep } from "node:timers/promises";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { type Client, type ClientDuplexStream, type StatusObject, status } from "@grpc/grpc-js";
+import { type Client, type ClientDuplexStream, Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import { decodeEvent } from "./codec.js";
 import { credentialsOf, dial, LONGEST_MS, pauseMs } from "./dial.js";
 import { AgiBridgeError } from "./errors.js";
@@ -24,7 +24,7 @@ export type CallStream = ClientDuplexStream<Uint8Array, CallEvent | Undecodable>
 /** What a link needs of its worker. */
 export interface LinkOwner {
   readonly hello: MessageInitShape<typeof WorkerHelloSchema>;
-  readonly token: string | undefined;
+  readonly token: string | (() => string) | undefined;
   readonly tls: ClientTls | undefined;
   readonly logger: Logger;
   onRegistered(link: Link): void;
@@ -152,6 +152,13 @@ export class Link {
 
   /** Registers, and resolves when that is over. */
   private register(): Promise<StatusObject> {
+    let metadata: Metadata;
+    try {
+      metadata = this.metadata();
+    } catch (error) {
+      const details = `there is no token: ${String(error)}`;
+      return Promise.resolve({ code: status.UNAVAILABLE, details, metadata: new Metadata() });
+    }
     const client = dial(this.address, this.serverName, this.owner.tls);
     this.client = client;
     this.hold(client, 1);
@@ -159,7 +166,7 @@ export class Link {
       "/agibridge.v1.WorkerService/Register",
       (report: WorkerReport) => Buffer.from(toBinary(WorkerReportSchema, report)),
       (bytes: Buffer) => fromBinary(WorkerOfferSchema, bytes),
-      credentialsOf(this.owner.token),
+      metadata,
     );
     this.registration = stream;
     stream.on("data", ({ offer }: WorkerOffer) => {
@@ -193,6 +200,12 @@ export class Link {
     if (stream.write(create(WorkerReportSchema, { report }))) return;
     stream.pause();
     stream.once("drain", () => stream.resume());
+  }
+
+  /** Throws when there is no token to be had. */
+  private metadata(): Metadata {
+    const { token } = this.owner;
+    return credentialsOf(typeof token === "function" ? token() : token);
   }
 
   /** The error to end with, when no retry can cure how a registration ended. */

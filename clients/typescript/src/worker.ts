@@ -16,7 +16,12 @@ import type { Handler, Undecodable } from "./session.js";
 import type { ClientTls } from "./tls.js";
 import { type CallStream, Link, type LinkOwner } from "./worker-link.js";
 
-export interface WorkerOptions extends HostOptions {
+export interface WorkerOptions extends Omit<HostOptions, "token"> {
+  /**
+   * Shown to bridges. A function is called for every registration and every call, so that a token that expires can be
+   * renewed: as a rule it reads a file. While it throws, no bridge is asked.
+   */
+  readonly token?: string | (() => string);
   /** Where the bridges' `api` is, as `bridge:4575`: all addresses of the name, or of each name of a list. */
   readonly bridge: string | readonly string[];
   /** The groups to serve, as routes name them: `sales` of `worker://sales`. 1 to 64. */
@@ -118,7 +123,13 @@ export class Worker extends Host {
   private onOffer(link: Link, { token }: CallOffer): string | undefined {
     if (this.draining) return "this worker is stopping";
     if (this.full) return "this worker has as many calls as it takes";
-    const stream = link.take(token);
+    let stream: CallStream;
+    try {
+      stream = link.take(token);
+    } catch (error) {
+      this.logger.warn(`worker: a call is declined: ${String(error)}`);
+      return "this worker has no token now";
+    }
     const session = this.open(new TakenCall(stream), {}); // the call's trace context is in `started`
     stream.on("data", (message: CallEvent | Undecodable) => {
       session.onMessage(message);

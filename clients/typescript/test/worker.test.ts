@@ -51,6 +51,36 @@ test("a worker registers with its name, groups, room and token, and takes an off
   });
 });
 
+test("a token that is a function is asked for every registration and call", async () => {
+  const given = ["one", undefined, "two", "three"];
+  const token = () => {
+    const next = given.shift();
+    if (next === undefined) throw new Error("no such file");
+    return next;
+  };
+  await working(
+    { token },
+    (call) => call.waitFor("ended"),
+    async (bridge, worker) => {
+      await worker.start();
+      const first = await bridge.registrations.next();
+      assert.deepEqual(first.metadata.get("authorization"), ["Bearer one"]);
+      first.stream.end();
+      const second = await bridge.registrations.next();
+      assert.deepEqual(second.metadata.get("authorization"), ["Bearer two"]);
+      await second.reports.next();
+      bridge.offer(second.stream, { case: "call", value: { token: "1" } });
+      const call = await bridge.taken.next();
+      assert.deepEqual(call.metadata.get("authorization"), ["Bearer three"]);
+      call.stream.end();
+      bridge.offer(second.stream, { case: "call", value: { token: "2" } });
+      const declined = await second.reports.next();
+      assert.ok(declined.case === "declined");
+      assert.equal(declined.value.reason, "this worker has no token now");
+    },
+  );
+});
+
 test("offers above max_calls are declined", async () => {
   const handler: Handler = (call) => call.waitFor("ended");
   await working({ maxCalls: 1 }, handler, async (bridge, worker) => {

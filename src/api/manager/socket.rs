@@ -25,7 +25,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
     time::timeout,
 };
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// Requests of one connection that run at once; one more is refused.
 const REQUESTS_MAX: usize = 256;
@@ -51,7 +51,7 @@ pub(in crate::api) fn open(parts: &Parts, shown: Shown, request: Request<Incomin
     let known = parts.manage.access(&shown).and_then(|_| not_draining(parts));
     known.map_err(|status| refused(&status))?;
     let trace = trace(request.headers());
-    let handshake = handshake(request)?;
+    let handshake = handshake(&shown, request)?;
     let (response, format) = (handshake.response(), handshake.format);
     let parts = parts.clone();
     tokio::spawn(async move {
@@ -177,8 +177,7 @@ async fn answer(
             sent.await.map(Answer::SendAction)
         }
         Asked::WatchEvents(request) => {
-            tell(id, parts.manage.watch_events(&access, request)?, answers).await;
-            Err(Status::new(Code::Unavailable, "the bridge stops"))
+            Err(tell(id, parts.manage.watch_events(&access, request)?, answers).await)
         }
         Asked::ListServers(_) => Ok(Answer::ListServers(parts.manage.list_servers(&access))),
         // It has no answer, and never comes here.
@@ -186,12 +185,17 @@ async fn answer(
     }
 }
 
-/// Until the bridge stops, or the connection is gone.
-async fn tell(id: u64, mut watch: Watch, answers: &mpsc::Sender<ManagerAnswer>) {
+/// Until the bridge stops, the client's token expires, or the connection is gone.
+async fn tell(id: u64, mut watch: Watch, answers: &mpsc::Sender<ManagerAnswer>) -> Status {
     while let Some(told) = watch.next().await {
+        let told = match told {
+            Ok(told) => told,
+            Err(status) => return status,
+        };
         let answer = ManagerAnswer { id, answer: Some(Answer::WatchEvents(told)) };
         if answers.send(answer).await.is_err() {
-            return;
+            return Status::cancelled("the connection is gone");
         }
     }
+    Status::unavailable("the bridge stops")
 }

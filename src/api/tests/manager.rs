@@ -2,6 +2,10 @@
 
 use super::{websocket::Socket, *};
 use crate::{
+    access::{
+        KeySource,
+        tests::{Signer, claims, issuer, jwks, now, with},
+    },
     ami::Server,
     manage::{Client, Globs, Grant, OriginateGrant, Quotas},
     proto::{
@@ -13,6 +17,7 @@ use crate::{
     route::Remote,
 };
 use kit::manager::{Connection, Manager, SECRET, USER};
+use serde_json::json;
 use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -28,6 +33,10 @@ struct Desk {
 
 impl Desk {
     async fn start(grant: Grant, quotas: Quotas) -> Self {
+        Self::start_for(Credential::Token(Secret::new("t")), grant, quotas).await
+    }
+
+    async fn start_for(credential: Credential, grant: Grant, quotas: Quotas) -> Self {
         let mut manager = Manager::start().await;
         let links = Links::new(Handle::current(), Metrics::new(), None);
         let address = manager.address();
@@ -38,7 +47,6 @@ impl Desk {
             secret: Secret::new(SECRET),
             plain_login: false,
         }]);
-        let credential = Credential::Token(Secret::new("t"));
         let client = Client { name: "crm".into(), credential, grant, quotas };
         let manage = Manage::new(links.clone(), vec![Arc::new(client)]);
         let limits = server::Limits::default();
@@ -277,6 +285,33 @@ async fn a_stranger_gets_no_websocket() {
     let open = |token| Socket::open(&desk.bridge, "/v1/manager", "agibridge.v1.json", token);
     assert_eq!(open(None).await.err(), Some(401));
     assert_eq!(open(Some("wrong")).await.err(), Some(401));
+}
+
+#[tokio::test]
+async fn a_connection_outlives_its_jwt_and_its_right_does_not() {
+    let (folder, signer) = (tempfile::tempdir().unwrap(), Signer::new("one"));
+    let file = folder.path().join("jwks.json");
+    std::fs::write(&file, jwks(&[&signer])).unwrap();
+    let desk = Desk::start_for(with("sub", "ivr"), grant(), Quotas::default()).await;
+    desk.bridge.tokens.update(&[issuer(KeySource::File(file))]);
+    // The leeway is over soon.
+    let token = signer.token(&claims(&json!({"exp": now() - 26})));
+    let open = Socket::open(&desk.bridge, "/v1/manager", "agibridge.v1.json", Some(&token));
+    let mut socket = open.await.ok().unwrap();
+    let ask = |id, request| ManagerRequest { id, request: Some(request) };
+    socket.send(&ask(1, Asked::WatchEvents(WatchEventsRequest::default()))).await;
+    let ended = loop {
+        let told: ManagerAnswer = socket.recv().await.unwrap();
+        if let Some(Answer::Error(ended)) = told.answer {
+            break ended;
+        }
+    };
+    assert_eq!(ended.code, i32::from(Code::Unavailable), "{ended:?}");
+    socket.send(&ask(2, Asked::ListServers(ListServersRequest {}))).await;
+    let told: ManagerAnswer = socket.recv().await.unwrap();
+    let Some(Answer::Error(refused)) = told.answer else { panic!("{told:?}") };
+    assert_eq!(refused.code, i32::from(Code::Unauthenticated));
+    assert_eq!(refused.message, "this JWT has expired");
 }
 
 #[tokio::test]

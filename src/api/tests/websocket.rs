@@ -235,3 +235,31 @@ async fn a_worker_is_withdrawn_when_it_goes_and_sent_elsewhere_by_the_drain() {
     let late = Socket::open(&bridge, "/v1/worker", "agibridge.v1.json", None).await.map(|_| ());
     assert_eq!(late, Err(503));
 }
+
+#[tokio::test]
+async fn a_web_page_of_another_site_gets_no_websocket() {
+    let bridge = Bridge::start(vec![permit("*", Credential::Anybody)]).await;
+    let here = format!("http://{}", bridge.address);
+    for (origin, token, status) in [
+        ("https://evil.example", None, Some(403)),
+        ("null", None, Some(403)),
+        (&*here, None, None),
+        ("https://evil.example", Some("no page can add it"), None),
+    ] {
+        let url = format!("ws://{}/v1/worker", bridge.address);
+        let mut request = url.into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", "agibridge.v1.json".parse().unwrap());
+        headers.insert("origin", origin.parse().unwrap());
+        if let Some(token) = token {
+            headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        let tcp = TcpStream::connect(bridge.address).await.unwrap();
+        let refused = match client_async(request, tcp).await {
+            Ok(_) => None,
+            Err(Error::Http(response)) => Some(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(refused, status, "{origin}");
+    }
+}

@@ -23,9 +23,7 @@ pub enum Error {
     )]
     Address(String),
     /// Nothing listens there, or it cannot be reached.
-    #[error(
-        "cannot reach a bridge at {admin}: {cause} (is it running there? --admin or AGIBRIDGE_ADMIN names another address)"
-    )]
+    #[error("cannot reach a bridge at {admin}: {cause} ({})", help(cause))]
     Unreachable {
         /// The address that was tried.
         admin: String,
@@ -137,9 +135,20 @@ fn cause(error: &(dyn StdError + 'static)) -> String {
         .map_or_else(String::new, ToString::to_string)
 }
 
+fn help(cause: &str) -> &'static str {
+    let is = |words: &[&str]| words.iter().any(|word| cause.contains(word));
+    if is(&["alert", "ertificate"]) {
+        "--ca names the authority of its certificate, --cert and --key are what is shown to it"
+    } else if is(&["HTTP", "corrupt message"]) {
+        "is it https:// or http:// that it speaks there? --admin or AGIBRIDGE_ADMIN names it"
+    } else {
+        "is it running there? --admin or AGIBRIDGE_ADMIN names another address"
+    }
+}
+
 fn hint(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::UNAUTHORIZED => " (--token or AGIBRIDGE_ADMIN_TOKEN gives it)",
+        StatusCode::UNAUTHORIZED => " (--token, or --cert and --key, show it)",
         _ => "",
     }
 }

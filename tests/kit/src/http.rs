@@ -8,10 +8,20 @@ use tokio::{
 
 /// The status and the body of an answer; `accept`: which media types, if any are preferred.
 pub async fn get(address: SocketAddr, path: &str, accept: &str) -> Option<(u16, String)> {
-    let mut socket = TcpStream::connect(address).await.ok()?;
     let accept = if accept.is_empty() { String::new() } else { format!("Accept: {accept}\r\n") };
+    ask(address, "GET", path, &accept).await
+}
+
+/// As `get`, with another method, and with header lines.
+pub async fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+) -> Option<(u16, String)> {
+    let mut socket = TcpStream::connect(address).await.ok()?;
     // A connection for each request: no length and no pieces to be read.
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{accept}\r\n");
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n");
     socket.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.ok()?;

@@ -3,11 +3,13 @@
 
 pub mod ami;
 pub mod asterisk;
+pub mod authority;
 pub mod bridge;
 pub mod clients;
 pub mod collector;
 pub mod fastagi;
 pub mod http;
+pub mod issuer;
 pub mod manager;
 pub mod play;
 pub mod port;

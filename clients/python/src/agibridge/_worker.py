@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -50,7 +50,9 @@ class Worker(Serving):
       anew every 30 s; or a list of such.
     - ``groups``: the worker groups that it serves, as routes name them: ``worker://sales``.
     - ``worker_id``: stable over reconnects, as a pod's name; None: the machine's name with something random.
-    - ``token``, ``tls``: what is shown to bridges; ``tls`` None: plain text.
+    - ``token``, ``tls``: what is shown to bridges; ``tls`` None: plain text. A ``token`` that is a function is called
+      for every registration and every call, so that one that expires can be renewed: as a rule it reads a file. While
+      it raises, no bridge is asked.
     - ``max_calls``: over all bridges; what is offered beyond that is declined.
     - ``labels``: for people, on the bridge's admin port.
     - ``cleanup_timeout``, ``drain_timeout``: as for ``Server``.
@@ -66,7 +68,7 @@ class Worker(Serving):
         groups: str | Sequence[str],
         *,
         worker_id: str | None = None,
-        token: str | None = None,
+        token: str | Callable[[], str] | None = None,
         tls: ClientTls | None = None,
         max_calls: int = 100,
         labels: Mapping[str, str] | None = None,
@@ -83,7 +85,7 @@ class Worker(Serving):
         )
         self._bridges = [checked(one) for one in ([bridge] if isinstance(bridge, str) else bridge)]
         self._tls = tls
-        self._metadata = credentials(token)
+        self._token_shown = token
         self._load = 0.0
         self._hello = worker_pb2.WorkerHello(
             worker_id=worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}",
@@ -114,6 +116,15 @@ class Worker(Serving):
         """Tells the bridges how busy this worker is, from 0 to 1: offers go to the least loaded first."""
         self._load = min(max(load, 0.0), 1.0)
         await self._report()
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        token = self._token_shown
+        if callable(token):
+            try:
+                token = token()
+            except Exception as error:
+                raise _NoToken(str(error) or type(error).__name__) from error
+        return (("authorization", f"Bearer {token}"),) if token is not None else ()
 
     async def _open(self) -> None:
         self._keeper = asyncio.create_task(self._keep())
@@ -171,6 +182,8 @@ class Worker(Serving):
             while address in self._known and not self._refusing:
                 try:
                     await attendance.attend()
+                except _NoToken as error:
+                    log.warning("not registered at %s: there is no token (%s); trying again", address, error)
                 except grpc.aio.AioRpcError as error:
                     code, detail = error.code(), error.details()
                     if code in _ADVICE:
@@ -186,6 +199,10 @@ class Worker(Serving):
         finally:
             # What runs over this channel goes on until it is over.
             await asyncio.shield(attendance.leave())
+
+
+class _NoToken(Exception):
+    """The function that gives tokens gave none."""
 
 
 class _Attendance:
@@ -214,7 +231,7 @@ class _Attendance:
         """Registers, and takes offers until the registration ends."""
         worker = self._worker
         self.was_registered = False
-        stream = self._stream = self._register(metadata=worker._metadata)
+        stream = self._stream = self._register(metadata=worker._metadata())
         try:
             await self.report(worker_pb2.WorkerReport(hello=worker._hello))
             while True:
@@ -254,14 +271,23 @@ class _Attendance:
     async def _consider(self, offer: worker_pb2.CallOffer) -> None:
         refusal = self._worker._refusal({})
         if refusal is not None:
-            declined = worker_pb2.OfferDeclined(token=offer.token, reason=refusal.detail)
-            await self.report(worker_pb2.WorkerReport(declined=declined))
+            await self._decline(offer, refusal.detail)
             return
-        stream = self._take(metadata=(*self._worker._metadata, ("agibridge-offer-token", offer.token)))
+        try:
+            metadata = self._worker._metadata()
+        except _NoToken as error:
+            log.warning("a call is declined: there is no token (%s)", error)
+            await self._decline(offer, "this worker has no token now")
+            return
+        stream = self._take(metadata=(*metadata, ("agibridge-offer-token", offer.token)))
         link = _WorkerLink(stream, {"agibridge-call-id": offer.call_id, "agibridge-route": offer.route})
         _, task = self._worker._launch(link)
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
+
+    async def _decline(self, offer: worker_pb2.CallOffer, reason: str) -> None:
+        declined = worker_pb2.OfferDeclined(token=offer.token, reason=reason)
+        await self.report(worker_pb2.WorkerReport(declined=declined))
 
 
 class _WorkerLink:
