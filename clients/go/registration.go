@@ -4,7 +4,6 @@ package agibridge
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,10 +13,6 @@ import (
 	pb "github.com/agi-bridge/agi-bridge/clients/go/internal/agibridgev1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -108,24 +103,8 @@ func (w *worker) note(l *link, live bool, bridge string) {
 }
 
 func (w *worker) dial(l *link) (*grpc.ClientConn, error) {
-	options := []grpc.DialOption{
-		grpc.WithUserAgent("agi-bridge-go/" + Version),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
-		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageMax), grpc.MaxCallSendMsgSize(messageMax)),
-		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
-	}
-	shown := insecure.NewCredentials()
-	named := true
-	if w.tls != nil {
-		config := w.tls.Clone()
-		if config.MinVersion == 0 {
-			config.MinVersion = tls.VersionTLS12
-		}
-		shown, named = credentials.NewTLS(config), config.ServerName == ""
-	}
-	options = append(options, grpc.WithTransportCredentials(shown))
-	if named {
+	options := w.dialOptions()
+	if w.tls == nil || w.tls.ServerName == "" {
 		options = append(options, grpc.WithAuthority(l.authority))
 	}
 	return grpc.NewClient("passthrough:///"+l.address, options...)
@@ -139,10 +118,7 @@ func (w *worker) metadata(ctx context.Context, pairs ...string) (context.Context
 			return nil, fmt.Errorf("there is no token: %w", err)
 		}
 	}
-	if token != "" {
-		pairs = append(pairs, "authorization", "Bearer "+token)
-	}
-	return metadata.AppendToOutgoingContext(ctx, pairs...), nil
+	return showing(ctx, token, pairs...), nil
 }
 
 // register is registered until the error. The connection stays for as long as it has calls.

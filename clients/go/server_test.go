@@ -142,7 +142,7 @@ func (l *lines) has(text string) bool {
 	return strings.Contains(l.text.String(), text)
 }
 
-func quietly() ServiceOption { return Logger(slog.New(slog.DiscardHandler)) }
+func quietly() ConnectionOption { return Logger(slog.New(slog.DiscardHandler)) }
 
 var nothing = func(context.Context, *Call) error { return nil }
 

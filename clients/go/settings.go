@@ -1,12 +1,19 @@
-// The options of Serve and Work.
+// The options of Serve, Work and NewManager.
 
 package agibridge
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"maps"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
 )
 
 const (
@@ -29,6 +36,15 @@ type ServiceOption interface {
 	WorkerOption
 }
 
+// ManagerOption is an option of NewManager.
+type ManagerOption interface{ forManager(*settings) }
+
+// ConnectionOption is an option of all three.
+type ConnectionOption interface {
+	ServiceOption
+	ManagerOption
+}
+
 type settings struct {
 	token        string
 	tokenFunc    func() (string, error) // instead
@@ -46,8 +62,37 @@ type settings struct {
 
 type setting func(*settings)
 
-func (o setting) forServer(it *settings) { o(it) }
-func (o setting) forWorker(it *settings) { o(it) }
+func (o setting) forServer(it *settings)  { o(it) }
+func (o setting) forWorker(it *settings)  { o(it) }
+func (o setting) forManager(it *settings) { o(it) }
+
+// dialOptions are those of every connection to a bridge.
+func (s *settings) dialOptions() []grpc.DialOption {
+	shown := insecure.NewCredentials()
+	if s.tls != nil {
+		config := s.tls.Clone()
+		if config.MinVersion == 0 {
+			config.MinVersion = tls.VersionTLS12
+		}
+		shown = credentials.NewTLS(config)
+	}
+	return []grpc.DialOption{
+		grpc.WithTransportCredentials(shown),
+		grpc.WithUserAgent("agi-bridge-go/" + Version),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageMax), grpc.MaxCallSendMsgSize(messageMax)),
+		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
+	}
+}
+
+// showing puts the token, where there is one, into what a request to a bridge carries.
+func showing(ctx context.Context, token string, pairs ...string) context.Context {
+	if token != "" {
+		pairs = append(pairs, "authorization", "Bearer "+token)
+	}
+	return metadata.AppendToOutgoingContext(ctx, pairs...)
+}
 
 func newSettings(maxCalls int) *settings {
 	return &settings{maxCalls: maxCalls, drain: defaultDrain, cleanup: defaultCleanup, log: slog.Default()}
@@ -58,8 +103,8 @@ func (s *settings) driver(handler Handler) *driver {
 }
 
 // Token is the secret between bridge and service, as `authorization: Bearer …`: a server refuses calls without it, a worker
-// shows it. None unless set.
-func Token(token string) ServiceOption { return setting(func(it *settings) { it.token = token }) }
+// and a Manager show it. None unless set.
+func Token(token string) ConnectionOption { return setting(func(it *settings) { it.token = token }) }
 
 // TokenFunc gives the Token of a worker for every registration and every call, so that one that expires can be renewed: as a
 // rule it reads a file. While it fails, no bridge is asked.
@@ -68,8 +113,8 @@ func TokenFunc(token func() (string, error)) WorkerOption {
 }
 
 // TLS encrypts. A server needs Certificates, and asks for the bridge's certificate with ClientCAs and ClientAuth; a worker
-// trusts RootCAs, and shows Certificates. Plain text unless set.
-func TLS(config *tls.Config) ServiceOption { return setting(func(it *settings) { it.tls = config }) }
+// and a Manager trust RootCAs, and show Certificates. Plain text unless set.
+func TLS(config *tls.Config) ConnectionOption { return setting(func(it *settings) { it.tls = config }) }
 
 // MaxCalls is how many calls are taken at once; the bridge asks another service for one more. A server has no limit unless
 // set, a worker 100, over all bridges. 0 is no limit.
@@ -90,7 +135,7 @@ func CleanupTimeout(d time.Duration) ServiceOption {
 }
 
 // Logger is where this package logs; slog's default unless set. Digits and numbers of callers are never logged.
-func Logger(log *slog.Logger) ServiceOption {
+func Logger(log *slog.Logger) ConnectionOption {
 	return setting(func(it *settings) {
 		if log != nil {
 			it.log = log

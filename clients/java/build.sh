@@ -79,6 +79,10 @@ programs)
     launcher subtraction "$quick" samples.Subtraction
     launcher recorder "$quick" samples.Recorder
     launcher router "$quick" samples.Router
+    launcher manager "$quick" manager.Main
+    launcher manager-ping "$quick" samples.ManagerPing
+    launcher manager-events "$quick" samples.ManagerEvents
+    launcher click-to-call "$quick" samples.ClickToCall
     launcher traced "$quick" traced.Main ":$cache/programs/traced/*"
     launcher bench-service "" bench.Service
     launcher bench-direct "" bench.Direct ":$cache/programs/direct/*"

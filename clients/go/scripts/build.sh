@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 root=$(cd "$here/../.." && pwd)
 cache=${AGIBRIDGE_CLIENTS:-${XDG_CACHE_HOME:-$HOME/.cache}/agi-bridge-clients}/go
 module=github.com/agi-bridge/agi-bridge/clients/go
-protos=(agibridge/v1/call.proto agibridge/v1/command.proto agibridge/v1/worker.proto)
+protos=(agibridge/v1/call.proto agibridge/v1/command.proto agibridge/v1/worker.proto agibridge/v1/manager.proto)
 export GOWORK=off
 proxy=$(go env GOPROXY)
 

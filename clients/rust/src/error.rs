@@ -1,6 +1,9 @@
 //! What can become of a command.
 
-use crate::proto::{self, command_error::Code as Wire};
+use crate::{
+    manager::ManagerError,
+    proto::{self, command_error::Code as Wire},
+};
 use std::fmt;
 
 /// How the text of [`Error::NoInput`] begins.
@@ -32,6 +35,9 @@ pub enum Error {
         /// How often the prompt was played.
         tries: u32,
     },
+    /// A request to the manager failed; it has nothing to do with the call.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
     /// A fault in the handler's own program; the message says what to change.
     #[error("{0}")]
     Misuse(String),
@@ -43,7 +49,11 @@ impl Error {
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Command(error) => Some(error.code),
-            Self::HungUp | Self::Lost(_) | Self::NoInput { .. } | Self::Misuse(_) => None,
+            Self::HungUp
+            | Self::Lost(_)
+            | Self::NoInput { .. }
+            | Self::Manager(_)
+            | Self::Misuse(_) => None,
         }
     }
 

@@ -62,7 +62,7 @@ impl Ending {
                     Error::NoInput { .. } => Self::NoInput,
                     Error::Lost(_) => Self::Lost,
                     Error::Command(it) if it.code == crate::Code::CallEnded => Self::CallEnded,
-                    Error::Command(_) | Error::Misuse(_) => Self::Other,
+                    Error::Command(_) | Error::Manager(_) | Error::Misuse(_) => Self::Other,
                 };
             }
             // Boxes such as anyhow's hide the type, but not the text.

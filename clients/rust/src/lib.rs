@@ -21,11 +21,12 @@
 //! - [`Call`] has the call's facts, the commands, batches, the end, and prompts ([`Call::ask`], [`Call::menu`]).
 //! - [`Error`] says what can become of a command; the caller's hangup is [`Error::HungUp`].
 //! - [`Server`] is dialled by the bridge, [`Worker`] dials in to it; the same handler does for both.
+//! - [`Manager`] starts calls, sends actions to Asterisk's manager, and hears its events.
 //! - [`fake`] runs a handler in a unit test.
 //!
 //! # Features
 //!
-//! - `tls`: TLS and client certificates, for servers and workers.
+//! - `tls`: TLS and client certificates.
 //! - `opentelemetry`: handlers join the call's trace, and commands carry it on.
 
 pub mod commands;
@@ -35,11 +36,13 @@ pub mod proto;
 mod batch;
 mod call;
 mod command;
+mod dial;
 mod drain;
 mod error;
 mod facts;
 mod handler;
 mod machine;
+mod manager;
 mod prompts;
 mod results;
 mod server;
@@ -59,6 +62,10 @@ pub use facts::{
     Cause, Channel, EndReason, Ended, Hangup, HangupSource, PastResult, Resumption, Running,
 };
 pub use handler::BoxError;
+pub use manager::{
+    Action, ActionResponse, Event, Headers, Heard, Manager, ManagerBuilder, ManagerCode,
+    ManagerError, Originate, OriginateOutcome, Originated, ServerState, Watch,
+};
 pub use prompts::{Ask, Confirm, Menu, Play};
 pub use results::{
     ChannelState, Digits, FromOutcome, GosubReturn, Outcome, Playback, Position, RawReply,

@@ -1,4 +1,4 @@
-//! TLS for servers and workers: certificates and keys as PEM text.
+//! TLS for servers, workers and the manager client: certificates and keys as PEM text.
 
 use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
 
@@ -23,9 +23,9 @@ impl ServerTls {
     }
 }
 
-/// Whom a worker trusts, and the certificate that it shows.
+/// Whom a worker, or a manager client, trusts, and the certificate that it shows.
 #[derive(Debug, Clone)]
-#[must_use = "give it to `Worker::tls`"]
+#[must_use = "give it to `Worker::tls`, or `ManagerBuilder::tls`"]
 pub struct ClientTls(ClientTlsConfig, Option<String>);
 
 impl ClientTls {

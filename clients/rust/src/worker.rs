@@ -4,6 +4,7 @@ mod registration;
 
 use crate::{
     call::{CLEANUP, Call},
+    dial,
     drain::{Calls, DRAIN, Stage, Stopper},
     handler::{BoxError, Handler},
     server::ServeError,
@@ -202,7 +203,7 @@ impl Worker {
             ));
         }
         for address in &bridges {
-            check_address(address)?;
+            dial::check_address(address).map_err(ServeError::Setting)?;
         }
         let stopper = shared.stopper.clone();
         let shared = Arc::new(shared);
@@ -296,18 +297,6 @@ async fn addresses(
         });
     }
     found
-}
-
-fn check_address(address: &str) -> Result<(), ServeError> {
-    let port = address.rsplit_once(':').and_then(|(host, port)| {
-        port.parse::<u16>().ok().filter(|_| !host.is_empty() && !address.contains('/'))
-    });
-    match port {
-        Some(_) => Ok(()),
-        None => Err(ServeError::Setting(format!(
-            "`{address}` is no address of a bridge: write host and port of its API, as agi-bridge:4575"
-        ))),
-    }
 }
 
 impl Shared {

@@ -94,7 +94,7 @@ export class Link {
   take(token: string): CallStream {
     const { client } = this;
     if (client === undefined) throw new Error("there is no connection");
-    const metadata = credentialsOf(this.owner.token);
+    const metadata = this.metadata();
     metadata.set("agibridge-offer-token", token);
     const stream = client.makeBidiStreamRequest("/agibridge.v1.WorkerService/TakeCall", bytesOf, decodeEvent, metadata);
     // The connection is kept for as long as a call is on it.

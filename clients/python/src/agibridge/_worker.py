@@ -124,7 +124,7 @@ class Worker(Serving):
                 token = token()
             except Exception as error:
                 raise _NoToken(str(error) or type(error).__name__) from error
-        return (("authorization", f"Bearer {token}"),) if token is not None else ()
+        return credentials(token)
 
     async def _open(self) -> None:
         self._keeper = asyncio.create_task(self._keep())

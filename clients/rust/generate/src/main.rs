@@ -9,7 +9,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: generate PROTO OUT".into());
     };
     fs::create_dir_all(&out)?;
-    let all = protox::compile(["agibridge/v1/call.proto", "agibridge/v1/worker.proto"], [&proto])?;
+    let all = protox::compile(
+        ["agibridge/v1/call.proto", "agibridge/v1/worker.proto", "agibridge/v1/manager.proto"],
+        [&proto],
+    )?;
     tonic_prost_build::configure()
         .out_dir(&out)
         // The one large event: boxed, every other one costs a seventh of the memory that is moved about.

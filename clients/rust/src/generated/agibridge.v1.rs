@@ -2267,3 +2267,873 @@ pub mod worker_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OriginateRequest {
+    /// An Asterisk of the configuration; empty where there is only one.
+    #[prost(string, tag = "1")]
+    pub server: ::prost::alloc::string::String,
+    /// Chosen by the client, 128 bytes at most; makes a retry safe for an hour, also when the bridge was restarted in between. With other
+    /// content than the first time: ALREADY_EXISTS. Ids of other clients, and of another `server`, are other ids. Empty: a retry is a
+    /// new call.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Whom to call first, as `PJSIP/3200`.
+    #[prost(string, tag = "3")]
+    pub channel: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub caller_id_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub caller_id_number: ::prost::alloc::string::String,
+    /// How long to let it ring, 1 s to 600 s. Unset: 30 s.
+    #[prost(message, optional, tag = "9")]
+    pub ring_timeout: ::core::option::Option<::prost_types::Duration>,
+    /// Set on the channel that is called; a name with `__` in front is passed on to the channels that it calls. Values arrive as they are.
+    #[prost(map = "string, string", tag = "10")]
+    pub variables: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    #[prost(string, tag = "11")]
+    pub account_code: ::prost::alloc::string::String,
+    /// Go on as soon as there is sound, as an announcement of the network: ANSWERED then says no more than that.
+    #[prost(bool, tag = "12")]
+    pub early_media: bool,
+    #[prost(string, repeated, tag = "13")]
+    pub codecs: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Answer once the outcome is known, else once Asterisk took the call. A retry may ask otherwise than the first request.
+    #[prost(bool, tag = "14")]
+    pub wait_for_outcome: bool,
+    #[prost(oneof = "originate_request::Destination", tags = "4, 5, 6")]
+    pub destination: ::core::option::Option<originate_request::Destination>,
+}
+/// Nested message and enum types in `OriginateRequest`.
+pub mod originate_request {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Destination {
+        #[prost(message, tag = "4")]
+        Dialplan(super::DialplanTarget),
+        #[prost(message, tag = "5")]
+        Application(super::ApplicationTarget),
+        /// Hand the answered channel to a route of this bridge, as AGI() would: the path, with a query if wanted, as `/reminder?lang=en`.
+        /// Needs the context `agi-bridge` in the dialplan, as `agi-bridge dialplan` prints it.
+        #[prost(string, tag = "6")]
+        Route(::prost::alloc::string::String),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DialplanTarget {
+    #[prost(string, tag = "1")]
+    pub context: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub extension: ::prost::alloc::string::String,
+    /// 0: 1.
+    #[prost(int32, tag = "3")]
+    pub priority: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApplicationTarget {
+    #[prost(string, tag = "1")]
+    pub application: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub data: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OriginateResponse {
+    #[prost(enumeration = "originate_response::Outcome", tag = "1")]
+    pub outcome: i32,
+    /// Name of the channel that was called; empty when it is not known (yet).
+    #[prost(string, tag = "2")]
+    pub channel: ::prost::alloc::string::String,
+    /// Its id, which the bridge chose: `agi_uniqueid` of an AGI session on it.
+    #[prost(string, tag = "3")]
+    pub unique_id: ::prost::alloc::string::String,
+    /// For people.
+    #[prost(string, tag = "4")]
+    pub detail: ::prost::alloc::string::String,
+}
+/// Nested message and enum types in `OriginateResponse`.
+pub mod originate_response {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Outcome {
+        Unspecified = 0,
+        /// Asterisk took it; what became of it was not asked for.
+        Accepted = 1,
+        Answered = 2,
+        Busy = 3,
+        NoAnswer = 4,
+        Congestion = 5,
+        /// No such device, number or extension, or Asterisk refused the action: `detail` says which. An application that does not exist shows
+        /// only once the call was answered: it is ANSWERED, and ends.
+        Refused = 6,
+        /// It ended before it was answered, in another way: rejected, hung up, or a cause in `detail`.
+        Failed = 7,
+        /// The action was sent, or may have been by an earlier process, and what came of it could not be learnt: the link broke before. It is
+        /// not sent again. Ask again with the same `request_id` to have Asterisk asked again.
+        Unknown = 8,
+    }
+    impl Outcome {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "OUTCOME_UNSPECIFIED",
+                Self::Accepted => "OUTCOME_ACCEPTED",
+                Self::Answered => "OUTCOME_ANSWERED",
+                Self::Busy => "OUTCOME_BUSY",
+                Self::NoAnswer => "OUTCOME_NO_ANSWER",
+                Self::Congestion => "OUTCOME_CONGESTION",
+                Self::Refused => "OUTCOME_REFUSED",
+                Self::Failed => "OUTCOME_FAILED",
+                Self::Unknown => "OUTCOME_UNKNOWN",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+                "OUTCOME_ACCEPTED" => Some(Self::Accepted),
+                "OUTCOME_ANSWERED" => Some(Self::Answered),
+                "OUTCOME_BUSY" => Some(Self::Busy),
+                "OUTCOME_NO_ANSWER" => Some(Self::NoAnswer),
+                "OUTCOME_CONGESTION" => Some(Self::Congestion),
+                "OUTCOME_REFUSED" => Some(Self::Refused),
+                "OUTCOME_FAILED" => Some(Self::Failed),
+                "OUTCOME_UNKNOWN" => Some(Self::Unknown),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SendActionRequest {
+    #[prost(string, tag = "1")]
+    pub server: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub action: ::prost::alloc::string::String,
+    /// In order; a key may repeat, as `Variable` does.
+    #[prost(message, repeated, tag = "3")]
+    pub headers: ::prost::alloc::vec::Vec<Header>,
+    /// Unset: 10 s.
+    #[prost(message, optional, tag = "4")]
+    pub timeout: ::core::option::Option<::prost_types::Duration>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Header {
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SendActionResponse {
+    #[prost(bool, tag = "1")]
+    pub success: bool,
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "3")]
+    pub headers: ::prost::alloc::vec::Vec<Header>,
+    /// The list that came with the answer, or the output of `Command`, one event or line each.
+    #[prost(message, repeated, tag = "4")]
+    pub events: ::prost::alloc::vec::Vec<ManagerEvent>,
+    #[prost(string, repeated, tag = "5")]
+    pub output: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The answer was too long, and something of it is missing.
+    #[prost(bool, tag = "6")]
+    pub truncated: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchEventsRequest {
+    /// Empty: every Asterisk that the client may use.
+    #[prost(string, tag = "1")]
+    pub server: ::prost::alloc::string::String,
+    /// Event names; `*` or none: every one.
+    #[prost(string, repeated, tag = "2")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only events whose headers have these values.
+    #[prost(map = "string, string", tag = "3")]
+    pub r#match: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchEventsResponse {
+    #[prost(oneof = "watch_events_response::Item", tags = "1, 2, 3")]
+    pub item: ::core::option::Option<watch_events_response::Item>,
+}
+/// Nested message and enum types in `WatchEventsResponse`.
+pub mod watch_events_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Item {
+        #[prost(message, tag = "1")]
+        Event(super::ManagerEvent),
+        /// Events dropped since the one before, because this subscriber was slow.
+        #[prost(uint64, tag = "2")]
+        Missed(u64),
+        /// The link to Asterisk was lost or came back: events may be missing around it.
+        #[prost(message, tag = "3")]
+        ServerState(super::ServerState),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ManagerEvent {
+    #[prost(string, tag = "1")]
+    pub server: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "3")]
+    pub headers: ::prost::alloc::vec::Vec<Header>,
+    #[prost(message, optional, tag = "4")]
+    pub received_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListServersRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListServersResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub servers: ::prost::alloc::vec::Vec<ServerState>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ServerState {
+    #[prost(string, tag = "1")]
+    pub server: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub connected: bool,
+    #[prost(string, tag = "3")]
+    pub asterisk_version: ::prost::alloc::string::String,
+    /// Why it is not connected.
+    #[prost(string, tag = "4")]
+    pub detail: ::prost::alloc::string::String,
+}
+/// The same service over WebSocket, at `/v1/manager` of the API port: a client sends these, any number on one connection.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ManagerRequest {
+    /// Chosen by the client, other than that of a request that still runs; the answers carry it.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(oneof = "manager_request::Request", tags = "2, 3, 4, 5, 6")]
+    pub request: ::core::option::Option<manager_request::Request>,
+}
+/// Nested message and enum types in `ManagerRequest`.
+pub mod manager_request {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Request {
+        #[prost(message, tag = "2")]
+        Originate(super::OriginateRequest),
+        #[prost(message, tag = "3")]
+        SendAction(super::SendActionRequest),
+        /// Answered by any number of events.
+        #[prost(message, tag = "4")]
+        WatchEvents(super::WatchEventsRequest),
+        #[prost(message, tag = "5")]
+        ListServers(super::ListServersRequest),
+        /// Ends the request with this id, a stream of events; it is not answered any more.
+        #[prost(message, tag = "6")]
+        Cancel(super::CancelRequest),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelRequest {}
+/// What the bridge sends over WebSocket.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ManagerAnswer {
+    /// Of the request.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(oneof = "manager_answer::Answer", tags = "2, 3, 4, 5, 6")]
+    pub answer: ::core::option::Option<manager_answer::Answer>,
+}
+/// Nested message and enum types in `ManagerAnswer`.
+pub mod manager_answer {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Answer {
+        #[prost(message, tag = "2")]
+        Originate(super::OriginateResponse),
+        #[prost(message, tag = "3")]
+        SendAction(super::SendActionResponse),
+        #[prost(message, tag = "4")]
+        WatchEvents(super::WatchEventsResponse),
+        #[prost(message, tag = "5")]
+        ListServers(super::ListServersResponse),
+        /// It could not be answered, or its events have ended.
+        #[prost(message, tag = "6")]
+        Error(super::ManagerError),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ManagerError {
+    /// The number of gRPC's status, as 7 for PERMISSION_DENIED.
+    #[prost(int32, tag = "1")]
+    pub code: i32,
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod manager_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Implemented by the bridge, for each Asterisk that its configuration names. What a client may do is granted in the bridge's
+    /// `api.clients`, and is nothing by default.
+    ///
+    /// Errors: INVALID_ARGUMENT names the field. PERMISSION_DENIED: not granted. RESOURCE_EXHAUSTED: over a limit of this client, or of the
+    /// link. UNAVAILABLE: nothing was sent to Asterisk, and all of it may be asked again. UNKNOWN, DEADLINE_EXCEEDED: it was sent and not
+    /// answered, and may have been done. That Asterisk itself refuses something is an answer, and no error.
+    #[derive(Debug, Clone)]
+    pub struct ManagerServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ManagerServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ManagerServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ManagerServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ManagerServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Starts a call. Returns once Asterisk has taken or refused it, or, with `wait_for_outcome`, once its fate is known.
+        /// Never sent twice: a repeated `request_id` gives the first one's answer.
+        pub async fn originate(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OriginateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OriginateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/agibridge.v1.ManagerService/Originate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("agibridge.v1.ManagerService", "Originate"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends any action, and collects the events that belong to its answer.
+        pub async fn send_action(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SendActionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendActionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/agibridge.v1.ManagerService/SendAction",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("agibridge.v1.ManagerService", "SendAction"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Streams events. A subscriber that falls behind is told how many it missed; it never slows another down.
+        pub async fn watch_events(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchEventsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/agibridge.v1.ManagerService/WatchEvents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("agibridge.v1.ManagerService", "WatchEvents"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// The Asterisk servers and the state of the link to each.
+        pub async fn list_servers(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListServersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListServersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/agibridge.v1.ManagerService/ListServers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("agibridge.v1.ManagerService", "ListServers"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod manager_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ManagerServiceServer.
+    #[async_trait]
+    pub trait ManagerService: std::marker::Send + std::marker::Sync + 'static {
+        /// Starts a call. Returns once Asterisk has taken or refused it, or, with `wait_for_outcome`, once its fate is known.
+        /// Never sent twice: a repeated `request_id` gives the first one's answer.
+        async fn originate(
+            &self,
+            request: tonic::Request<super::OriginateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OriginateResponse>,
+            tonic::Status,
+        >;
+        /// Sends any action, and collects the events that belong to its answer.
+        async fn send_action(
+            &self,
+            request: tonic::Request<super::SendActionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendActionResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchEvents method.
+        type WatchEventsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchEventsResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Streams events. A subscriber that falls behind is told how many it missed; it never slows another down.
+        async fn watch_events(
+            &self,
+            request: tonic::Request<super::WatchEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchEventsStream>,
+            tonic::Status,
+        >;
+        /// The Asterisk servers and the state of the link to each.
+        async fn list_servers(
+            &self,
+            request: tonic::Request<super::ListServersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListServersResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Implemented by the bridge, for each Asterisk that its configuration names. What a client may do is granted in the bridge's
+    /// `api.clients`, and is nothing by default.
+    ///
+    /// Errors: INVALID_ARGUMENT names the field. PERMISSION_DENIED: not granted. RESOURCE_EXHAUSTED: over a limit of this client, or of the
+    /// link. UNAVAILABLE: nothing was sent to Asterisk, and all of it may be asked again. UNKNOWN, DEADLINE_EXCEEDED: it was sent and not
+    /// answered, and may have been done. That Asterisk itself refuses something is an answer, and no error.
+    #[derive(Debug)]
+    pub struct ManagerServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ManagerServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ManagerServiceServer<T>
+    where
+        T: ManagerService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/agibridge.v1.ManagerService/Originate" => {
+                    #[allow(non_camel_case_types)]
+                    struct OriginateSvc<T: ManagerService>(pub Arc<T>);
+                    impl<
+                        T: ManagerService,
+                    > tonic::server::UnaryService<super::OriginateRequest>
+                    for OriginateSvc<T> {
+                        type Response = super::OriginateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OriginateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ManagerService>::originate(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OriginateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/agibridge.v1.ManagerService/SendAction" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendActionSvc<T: ManagerService>(pub Arc<T>);
+                    impl<
+                        T: ManagerService,
+                    > tonic::server::UnaryService<super::SendActionRequest>
+                    for SendActionSvc<T> {
+                        type Response = super::SendActionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendActionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ManagerService>::send_action(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendActionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/agibridge.v1.ManagerService/WatchEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchEventsSvc<T: ManagerService>(pub Arc<T>);
+                    impl<
+                        T: ManagerService,
+                    > tonic::server::ServerStreamingService<super::WatchEventsRequest>
+                    for WatchEventsSvc<T> {
+                        type Response = super::WatchEventsResponse;
+                        type ResponseStream = T::WatchEventsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchEventsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ManagerService>::watch_events(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/agibridge.v1.ManagerService/ListServers" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListServersSvc<T: ManagerService>(pub Arc<T>);
+                    impl<
+                        T: ManagerService,
+                    > tonic::server::UnaryService<super::ListServersRequest>
+                    for ListServersSvc<T> {
+                        type Response = super::ListServersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListServersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ManagerService>::list_servers(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListServersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ManagerServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "agibridge.v1.ManagerService";
+    impl<T> tonic::server::NamedService for ManagerServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}

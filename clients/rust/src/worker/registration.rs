@@ -2,6 +2,7 @@
 
 use super::Shared;
 use crate::{
+    dial::{self, Dial, Pauses},
     drain::{Place, Stage},
     machine::{Close, Machine},
     proto::{
@@ -20,23 +21,16 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     CancellationHandle, Code, Request, Status,
-    metadata::{AsciiMetadataValue, MetadataValue},
+    metadata::MetadataValue,
     transport::{Channel, Endpoint},
 };
 
-const CONNECT: Duration = Duration::from_secs(5);
 /// How long the bridge may take to answer a `TakeCall`.
 const TAKE: Duration = Duration::from_secs(10);
-const PING: Duration = Duration::from_secs(20);
-const PONG: Duration = Duration::from_secs(10);
-const PAUSE_LEAST: Duration = Duration::from_millis(100);
-const PAUSE_MOST: Duration = Duration::from_secs(10);
 /// How long to leave a bridge alone that is registered with by another address.
 const STANDBY: Duration = Duration::from_secs(30);
-const WINDOW: u32 = 1 << 20;
 /// Reports that wait to be sent. An offer that cannot be declined at once waits for room.
 const REPORTS: usize = 16;
-const USER_AGENT: &str = concat!("agi-bridge-rust/", env!("CARGO_PKG_VERSION"));
 
 pub(super) struct Registration {
     pub(super) shared: Arc<Shared>,
@@ -61,13 +55,13 @@ enum Over {
 impl Registration {
     /// Keeps it up until the worker is done, the address is gone, or the bridge refuses it for good.
     pub(super) async fn run(mut self) -> Option<ServeError> {
-        let mut pause = PAUSE_LEAST;
+        let mut pauses = Pauses::default();
         loop {
             let mut bridge = None;
             let over = self.once(&mut bridge).await;
             self.shared.registered(self.address, None);
             if bridge.is_some() {
-                pause = PAUSE_LEAST;
+                pauses = Pauses::default();
             }
             match over {
                 Over::Closed => return None,
@@ -78,8 +72,7 @@ impl Registration {
                 }
                 Over::Lost(why) => {
                     tracing::warn!(address = %self.address, "no registration with the bridge: {why}; it is dialled again");
-                    self.sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-                    pause = PAUSE_MOST.min(pause * 2);
+                    self.sleep(pauses.next()).await;
                 }
             }
             let leave = self.shared.stopper.stage() > Stage::Serving;
@@ -175,46 +168,18 @@ impl Registration {
     }
 
     fn endpoint(&self) -> Result<Endpoint, ServeError> {
-        let scheme = if self.encrypted() { "https" } else { "http" };
-        let setting = |error: &dyn std::fmt::Display| {
-            ServeError::Setting(format!("the bridge {} cannot be dialled: {error}", self.name))
+        let dial = Dial {
+            name: &self.name,
+            #[cfg(feature = "tls")]
+            tls: self.shared.tls.as_ref(),
         };
-        let origin =
-            format!("{scheme}://{}", self.name).parse().map_err(|error| setting(&error))?;
-        let endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.address))?
-            .origin(origin)
-            .user_agent(USER_AGENT)?
-            .connect_timeout(CONNECT)
-            .tcp_nodelay(true)
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
-            .http2_keep_alive_interval(PING)
-            .keep_alive_timeout(PONG)
-            .keep_alive_while_idle(true);
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.shared.tls {
-            return Ok(endpoint.tls_config(tls.to_config(host(&self.name)))?);
-        }
-        Ok(endpoint)
-    }
-
-    #[cfg(feature = "tls")]
-    fn encrypted(&self) -> bool {
-        self.shared.tls.is_some()
-    }
-
-    #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_self, reason = "the other one asks the worker")]
-    fn encrypted(&self) -> bool {
-        false
+        dial.endpoint(Some(self.address)).map_err(ServeError::Setting)
     }
 
     fn request<T>(&self, stream: T) -> Result<Request<T>, ServeError> {
         let mut request = Request::new(stream);
         if let Some(token) = &self.shared.token {
-            let shown: AsciiMetadataValue = format!("Bearer {token}").parse().map_err(|_| {
-                ServeError::Setting("the token has characters that no header can have".to_owned())
-            })?;
+            let shown = dial::bearer(token).map_err(ServeError::Setting)?;
             request.metadata_mut().insert("authorization", shown);
         }
         Ok(request)
@@ -338,11 +303,4 @@ async fn drive(
     session::run(machine, Arc::clone(&shared.handler), events, Some(metadata), shared.cleanup)
         .await;
     drop(place);
-}
-
-/// The host of `host:port`, for the certificate's name.
-#[cfg(feature = "tls")]
-fn host(name: &str) -> &str {
-    let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
-    host.trim_start_matches('[').trim_end_matches(']')
 }

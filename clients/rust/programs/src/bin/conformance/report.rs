@@ -180,7 +180,7 @@ fn error(it: &Error) -> Value {
         Error::Lost(_) => ("LOST".to_owned(), ""),
         Error::NoInput { .. } => ("NO_INPUT".to_owned(), ""),
         Error::Misuse(_) => ("MISUSE".to_owned(), ""),
-        _ => ("UNKNOWN".to_owned(), ""),
+        Error::Manager(_) | _ => ("UNKNOWN".to_owned(), ""),
     };
     object([("code", code.into()), ("message", it.to_string().into()), ("detail", detail.into())])
 }

@@ -8,7 +8,8 @@ public abstract sealed class AgiBridgeException extends RuntimeException
         NoInputException,
         MisuseException,
         CallInterruptedException,
-        WorkerRefusedException {
+        WorkerRefusedException,
+        ManagerException {
   private static final long serialVersionUID = 1L;
 
   AgiBridgeException(String message, Throwable cause) {

@@ -6,7 +6,6 @@ import io.grpc.InsecureChannelCredentials;
 import io.grpc.TlsChannelCredentials;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import java.io.File;
-import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger.Level;
 import java.net.InetAddress;
@@ -377,18 +376,7 @@ public final class AgiBridgeWorker {
      * @throws UncheckedIOException a file cannot be read
      */
     public Builder tls(File ca, File certificates, File key) {
-      try {
-        var tls = TlsChannelCredentials.newBuilder();
-        if (ca != null) {
-          tls.trustManager(ca);
-        }
-        if (certificates != null) {
-          tls.keyManager(certificates, key);
-        }
-        credentials = tls.build();
-      } catch (IOException unreadable) {
-        throw new UncheckedIOException("a file for TLS cannot be read", unreadable);
-      }
+      credentials = Tls.credentials(ca, certificates, key);
       return this;
     }
 

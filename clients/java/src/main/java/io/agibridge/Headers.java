@@ -45,7 +45,7 @@ final class Headers {
     return text.getBytes(StandardCharsets.UTF_8);
   }
 
-  private static Metadata.Key<String> key(String name) {
+  static Metadata.Key<String> key(String name) {
     return Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER);
   }
 }

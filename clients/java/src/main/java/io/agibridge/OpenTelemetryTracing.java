@@ -1,6 +1,7 @@
 package io.agibridge;
 
 import io.agibridge.internal.v1.Command;
+import io.grpc.Metadata;
 import io.opentelemetry.api.GlobalOpenTelemetry;
 import io.opentelemetry.api.baggage.propagation.W3CBaggagePropagator;
 import io.opentelemetry.api.trace.Span;
@@ -57,5 +58,11 @@ final class OpenTelemetryTracing extends Tracing {
   @Override
   void put(Command.Builder command) {
     COMMAND.inject(Context.current(), command, Command.Builder::putTraceContext);
+  }
+
+  @Override
+  void put(Metadata headers) {
+    COMMAND.inject(
+        Context.current(), headers, (it, name, value) -> it.put(Headers.key(name), value));
   }
 }

@@ -1,6 +1,7 @@
 package io.agibridge;
 
 import io.agibridge.internal.v1.Command;
+import io.grpc.Metadata;
 import java.util.Map;
 import java.util.function.Supplier;
 
@@ -21,6 +22,8 @@ abstract class Tracing {
 
   abstract void put(Command.Builder command);
 
+  abstract void put(Metadata headers);
+
   /** Runs a handler in its span; {@code headers} are those of the stream. */
   static Outcome inSpan(
       Map<String, String> headers, String callId, String route, Supplier<Outcome> handler) {
@@ -33,6 +36,13 @@ abstract class Tracing {
   static void inject(Command.Builder command) {
     if (OPEN_TELEMETRY != null) {
       OPEN_TELEMETRY.put(command);
+    }
+  }
+
+  /** Gives a request the context of the span that is active on this thread. */
+  static void inject(Metadata headers) {
+    if (OPEN_TELEMETRY != null) {
+      OPEN_TELEMETRY.put(headers);
     }
   }
 
