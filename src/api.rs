@@ -8,6 +8,9 @@
 //! | `grpc.health.v1.Health` | for `""` and each service |
 //! | `agibridge.v1.ManagerService` | a client starts calls, sends actions, watches events |
 //! | `GET /v1/manager` | the same over a WebSocket |
+//! | `POST /v1/originate` | `Originate` for those who have nothing but HTTP |
+//! | `GET /v1/originate?…` | the same, where the client lets signed URLs count |
+//! | `GET /v1/events` | `WatchEvents` as server-sent events |
 //! | `grpc.reflection.v1.ServerReflection` | what is served here |
 //! | `GET /v1/worker` | `Register` over a WebSocket |
 //! | `GET /v1/calls/{token}` | `TakeCall` over a WebSocket |
@@ -17,6 +20,7 @@
 mod body;
 mod manager;
 mod permission;
+mod plain;
 mod register;
 mod routes;
 mod server;

@@ -3,8 +3,10 @@
 mod call;
 pub mod calls;
 pub mod check;
+mod client;
 mod demo;
 pub mod dialplan;
+mod originate;
 pub mod serve;
 
 use clap::{Args, Parser, Subcommand};
@@ -16,13 +18,19 @@ use std::{
 };
 
 /// Variables of the program itself, which are no part of the configuration.
-const OWN_VARIABLES: [&str; 6] = [
+const OWN_VARIABLES: [&str; 12] = [
     "AGIBRIDGE_CONFIG",
     "AGIBRIDGE_ADMIN",
     "AGIBRIDGE_ADMIN_TOKEN",
     "AGIBRIDGE_ADMIN_CA",
     "AGIBRIDGE_ADMIN_CERT",
     "AGIBRIDGE_ADMIN_KEY",
+    "AGIBRIDGE_API_URL",
+    "AGIBRIDGE_API_TOKEN",
+    "AGIBRIDGE_API_CA",
+    "AGIBRIDGE_API_CERT",
+    "AGIBRIDGE_API_KEY",
+    "AGIBRIDGE_SIGNING_SECRET",
 ];
 
 /// FastAGI in, one gRPC stream a call out
@@ -60,6 +68,10 @@ enum Command {
     Calls(calls::CallsArgs),
     /// Hang up one call of a running bridge
     Hangup(calls::HangupArgs),
+    /// Start a call by a running bridge, or print a signed URL that does
+    Originate(Box<originate::OriginateArgs>),
+    /// Print the events of Asterisk as they come, one JSON object on a line
+    Events(originate::EventsArgs),
     /// Print the lines for extensions.conf that send calls to a route
     Dialplan(DialplanArgs),
 }
@@ -111,6 +123,10 @@ pub fn run() -> ExitCode {
         }
         Command::Calls(args) => done(runtime.block_on(calls::calls(&args, &mut out))),
         Command::Hangup(args) => done(runtime.block_on(calls::hangup(&args, &mut out))),
+        Command::Originate(args) => runtime
+            .block_on(originate::originate(&args, &mut out))
+            .unwrap_or_else(|error| complain(&error.to_string())),
+        Command::Events(args) => done(runtime.block_on(originate::events(&args, &mut out))),
         Command::Dialplan(args) => print_dialplan(&args, &mut out),
     }
 }

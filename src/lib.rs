@@ -25,6 +25,7 @@ pub mod route;
 pub mod scenario;
 pub mod secret;
 pub mod session;
+mod sse;
 pub mod telemetry;
 pub mod tls;
 pub mod transcript;

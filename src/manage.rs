@@ -7,6 +7,8 @@
 //! | `grant` | pure: judges what is asked |
 //! | `plan` | pure: the action that an originate request becomes |
 //! | `originate` | requests that run, and those that are repeated |
+//! | `signed` | pure: a request that stands in a URL |
+//! | `received` | the span of a request |
 //! | `pursuit` | one attempt to start a call, until its outcome is known |
 //! | `journal` | what Asterisk itself keeps of the requests, in its database |
 //! | `dispatch` | which event belongs to which attempt |
@@ -23,16 +25,19 @@ mod originate;
 mod plan;
 mod pursuit;
 mod quota;
+mod received;
+mod signed;
 
 pub use client::{Client, Clients, Grant, OriginateGrant, Quotas};
 pub use events::Watch;
 pub use glob::Globs;
 pub(crate) use plan::{ROUTE_CONTEXT, ROUTE_PATH};
+pub(crate) use signed::{Signed, VALID_MAX};
 
 use crate::{
     access::Shown,
     ami::{Link, Links, Pick, SendError, ServerState},
-    proto::{self, ListServersResponse},
+    proto::{self, ListServersResponse, OriginateRequest},
 };
 use arc_swap::ArcSwap;
 use dispatch::Dispatch;
@@ -41,7 +46,7 @@ use quota::Quota;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{SystemTime, UNIX_EPOCH},
 };
 use tonic::Status;
 
@@ -101,6 +106,47 @@ impl Manage {
             let refusal = shown.refusal(clients.iter().map(|client| &client.credential));
             return Err(Status::new(refusal.code(), refusal.to_string()));
         };
+        Ok(self.let_in(&clients, client, shown.expires([&client.credential])))
+    }
+
+    /// Who signed the query of a URL, and what it asks for.
+    ///
+    /// # Errors
+    /// When nobody did, or what was signed does not count (any more).
+    pub fn signed(&self, query: &str) -> Result<(Access, OriginateRequest), Status> {
+        let clients = self.0.clients.load();
+        let name = Signed::client(query);
+        let client = clients.iter().find(|client| Some(&*client.name) == name.as_deref());
+        let found = client.and_then(|client| {
+            Some((client, Signed::verified(query, client.signed_urls.as_ref()?)?))
+        });
+        // Who guesses is not told what was wrong.
+        let (client, text) = found.ok_or_else(|| {
+            Status::permission_denied(
+                "signature: it does not fit: the URL was changed, or signed with another secret, or the client has no `signed_urls`",
+            )
+        })?;
+        let Signed { request, expires, .. } = Signed::read(text)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let left = expires.checked_sub(now).ok_or_else(|| {
+            Status::permission_denied("expires: this URL is no longer good: have a new one made")
+        })?;
+        if left > VALID_MAX.as_secs() {
+            return Err(Status::invalid_argument(format!(
+                "expires: at most {} s ahead",
+                VALID_MAX.as_secs()
+            )));
+        }
+        // What was signed is good for this one request.
+        Ok((self.let_in(&clients, client, None), request))
+    }
+
+    fn let_in(
+        &self,
+        clients: &Clients,
+        client: &Arc<Client>,
+        expires: Option<SystemTime>,
+    ) -> Access {
         let mut quotas = self.0.quotas.lock().unwrap_or_else(PoisonError::into_inner);
         quotas.retain(|name, _| clients.iter().any(|client| client.name == *name));
         let quota = quotas
@@ -109,8 +155,7 @@ impl Manage {
         if quota.limits() != client.quotas {
             *quota = Arc::new(Quota::new(client.quotas));
         }
-        let expires = shown.expires([&client.credential]);
-        Ok(Access { client: Arc::clone(client), quota: Arc::clone(quota), expires })
+        Access { client: Arc::clone(client), quota: Arc::clone(quota), expires }
     }
 
     /// The Asterisks that the client may use, and their links.

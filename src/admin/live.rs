@@ -16,7 +16,10 @@ use super::{
     routes::{Failure, Shared},
     server::Connection,
 };
-use crate::session::{recorder::Reader, registry::Page};
+use crate::{
+    session::{recorder::Reader, registry::Page},
+    sse,
+};
 use axum::{
     Extension,
     body::{Body, Bytes},
@@ -45,8 +48,6 @@ const PAGE_MAX: usize = 200;
 const LIST_PERIOD: Duration = Duration::from_secs(1);
 /// How often one call is.
 const CALL_PERIOD: Duration = Duration::from_millis(200);
-/// With nothing to say for so long, a comment shows that the bridge is there.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Then the reader asks again, with whatever right it has by then.
 const AGE_MAX: Duration = Duration::from_secs(3600);
 
@@ -132,7 +133,7 @@ pub(super) async fn events(
             next.map(|text| (Ok::<_, std::convert::Infallible>(Bytes::from(text)), watch))
         }
     });
-    Ok(([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response())
+    Ok(([(header::CONTENT_TYPE, sse::CONTENT_TYPE)], Body::from_stream(events)).into_response())
 }
 
 /// One reader, and what it knows already.
@@ -173,9 +174,9 @@ impl Watch {
                 self.spoke = Instant::now();
                 return Some(text);
             }
-            if self.spoke.elapsed() >= SILENCE_MAX {
+            if self.spoke.elapsed() >= sse::SILENCE_MAX {
                 self.spoke = Instant::now();
-                return Some(":\n\n".to_owned());
+                return Some(sse::COMMENT.to_owned());
             }
         }
         None
@@ -196,20 +197,20 @@ impl Watch {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
             let (head, _) = bridge.rsplit_once('}').unwrap_or((&bridge, ""));
-            event(&mut text, "bridge", &format!("{head},\"now_ms\":{now}}}"));
+            sse::event(&mut text, "bridge", &format!("{head},\"now_ms\":{now}}}"));
             self.bridge = bridge;
         }
         match self.view() {
             News::Nothing => {}
-            News::State(state) => event(&mut text, "state", &state),
+            News::State(state) => sse::event(&mut text, "state", &state),
             News::Last(state) => {
                 self.over = true;
-                event(&mut text, "state", &state);
-                event(&mut text, "gone", "{}");
+                sse::event(&mut text, "state", &state);
+                sse::event(&mut text, "gone", "{}");
             }
             News::Gone(why) => {
                 self.over = true;
-                event(&mut text, "gone", &json!({"error": why}).to_string());
+                sse::event(&mut text, "gone", &json!({"error": why}).to_string());
             }
         }
         text
@@ -314,13 +315,4 @@ fn bridge(parts: &Parts) -> String {
 
 fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("views are made of text, numbers and lists")
-}
-
-/// JSON has no line feed of its own, so one `data` line holds it.
-fn event(text: &mut String, name: &str, data: &str) {
-    text.push_str("event: ");
-    text.push_str(name);
-    text.push_str("\ndata: ");
-    text.push_str(data);
-    text.push_str("\n\n");
 }

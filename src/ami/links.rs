@@ -101,6 +101,11 @@ impl Links {
         self.0.hub.states()
     }
 
+    /// Where spans are recorded, if they are.
+    pub(crate) fn tracer(&self) -> Option<&Arc<Tracer>> {
+        self.0.tracer.as_ref()
+    }
+
     /// Events that fit `filter`, from now on. First come the states of the links.
     pub fn subscribe(&self, filter: Filter) -> Subscription {
         self.0.hub.subscribe(filter)

@@ -85,7 +85,7 @@ impl ManagerService for Manager {
     }
 }
 
-fn not_draining(parts: &Parts) -> Result<(), Status> {
+pub(super) fn not_draining(parts: &Parts) -> Result<(), Status> {
     if *parts.draining.borrow() {
         return Err(Status::unavailable("the bridge is draining"));
     }
@@ -93,7 +93,7 @@ fn not_draining(parts: &Parts) -> Result<(), Status> {
 }
 
 /// The trace that a request belongs to, if it names one.
-fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+pub(super) fn trace(headers: &HeaderMap) -> Option<TraceContext> {
     let names = ["traceparent", "tracestate"].into_iter();
     let carrier: HashMap<_, _> = names
         .filter_map(|name| Some((name.to_owned(), headers.get(name)?.to_str().ok()?.to_owned())))

@@ -4,6 +4,7 @@ use super::{
     Parts,
     body::{self, Held},
     manager::{self, Manager},
+    plain,
     service::Service,
     websocket,
 };
@@ -115,6 +116,12 @@ impl Routes {
         }
         if path == "/v1/manager" {
             return manager::open(&self.parts, shown, request);
+        }
+        if path == plain::ORIGINATE {
+            return Ok(plain::originate(&self.parts, &shown, request).await);
+        }
+        if path == plain::EVENTS {
+            return Ok(plain::events(&self.parts, &shown, &request));
         }
         if let Some(token) = path.strip_prefix("/v1/calls/") {
             let token = token.to_owned();

@@ -3,6 +3,7 @@
 mod calls;
 mod limits;
 mod manager;
+mod plain;
 mod registration;
 mod security;
 mod websocket;

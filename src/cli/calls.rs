@@ -1,13 +1,12 @@
 //! `agi-bridge calls` and `agi-bridge hangup`: what a running bridge is doing, over its admin port.
 
-mod client;
 mod history;
 mod table;
 
-pub use client::Error;
+pub use super::client::{Error, Words};
 
+use super::client::{self, Client};
 use crate::secret::Secret;
-use client::Client;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +14,13 @@ use std::{convert::Infallible, io::Write, path::PathBuf};
 
 /// What may stand in an id.
 const SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
+
+const WORDS: Words = Words {
+    port: "an admin port",
+    address: "--admin",
+    variable: "AGIBRIDGE_ADMIN",
+    token: "--token or AGIBRIDGE_ADMIN_TOKEN",
+};
 
 /// Where the bridge is, and the right to change something there.
 #[derive(Debug, Clone, clap::Args)]
@@ -49,6 +55,13 @@ pub struct Target {
     /// PEM file with its private key
     #[arg(long, env = "AGIBRIDGE_ADMIN_KEY", value_name = "FILE", requires = "cert")]
     pub key: Option<PathBuf>,
+}
+
+impl Target {
+    fn client(&self) -> Result<Client, Error> {
+        let Self { admin, token, ca, cert, key } = self.clone();
+        Client::new(&client::Target { address: admin, token, ca, cert, key, words: &WORDS })
+    }
 }
 
 /// Lists the calls that live now, oldest first, or the last ones that ended; or tells what happened in one of them.
@@ -96,7 +109,7 @@ pub struct HangupArgs {
 /// # Errors
 /// When the bridge cannot be reached or refuses, or `out` cannot be written.
 pub async fn calls(args: &CallsArgs, out: &mut impl Write) -> Result<(), Error> {
-    let client = Client::new(&args.target)?;
+    let client = args.target.client()?;
     let callers = args.callers;
     let path = match &args.id {
         Some(id) => format!("/calls/{}?callers={callers}", utf8_percent_encode(id, SAFE)),
@@ -125,7 +138,7 @@ pub async fn calls(args: &CallsArgs, out: &mut impl Write) -> Result<(), Error> 
 /// # Errors
 /// When the bridge cannot be reached or refuses, when not exactly one call is meant, or `out` cannot be written.
 pub async fn hangup(args: &HangupArgs, out: &mut impl Write) -> Result<(), Error> {
-    let client = Client::new(&args.target)?;
+    let client = args.target.client()?;
     let path = format!("/calls/{}/hangup", utf8_percent_encode(&args.id, SAFE));
     let answer = client.post(&path).await?;
     let id = answer.get("call_id").and_then(Value::as_str).ok_or_else(|| client.no_bridge())?;
@@ -155,7 +168,7 @@ struct Call {
     age_seconds: u64,
 }
 
-fn secret(text: &str) -> Result<Secret, Infallible> {
+pub(super) fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text))
 }
 

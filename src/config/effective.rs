@@ -173,7 +173,9 @@ fn client(client: &Client) -> Value {
     let list = |globs: &Globs| {
         (!globs.is_empty()).then(|| globs.iter().map(Value::from).collect::<Value>())
     };
-    let Client { name, credential, grant, quotas } = client;
+    let Client { name, credential, signed_urls, grant, quotas } = client;
+    // As long as a secret must be: what is printed can be read again.
+    let long_mask = MASK.repeat(6);
     let originate = &grant.originate;
     let originate = sparse([
         ("channels", list(&originate.channels)),
@@ -188,6 +190,7 @@ fn client(client: &Client) -> Value {
         ("actions", list(&grant.actions)),
         ("events", list(&grant.events)),
         ("originate", originate.as_object().is_some_and(|it| !it.is_empty()).then_some(originate)),
+        ("signed_urls", signed_urls.as_ref().map(|_| json!({"secret": long_mask}))),
         ("rate", Some(quotas.rate.into())),
         ("running", Some(quotas.running.into())),
         ("watches", Some(quotas.watches.into())),

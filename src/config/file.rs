@@ -169,6 +169,8 @@ section! {
         events: OneOrMany<Text>;
         /// Calls that it may start. Default: none.
         originate: ClientOriginate;
+        /// Lets whoever has a URL that is signed in this client's name make the call that stands in it: `GET /v1/originate?…`. Default: no URL counts.
+        signed_urls: SignedUrls;
         /// Requests a second. Default 100.
         rate: Number<1, 100_000>;
         /// Requests that may run at once. Default 200.
@@ -176,6 +178,14 @@ section! {
         /// Streams of events at once. Default 16.
         watches: Number<1, 10_000>;
         with demand: Demand;
+    }
+}
+
+section! {
+    /// How URLs are signed, by HMAC-SHA256.
+    struct SignedUrls {
+        /// Known to whoever makes the URLs, and to nobody who gets one. 16 characters or more.
+        secret: SecretText, required;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who a client is, and what the configuration grants it. Knows no file.
 
 use super::Globs;
-use crate::access::Credential;
+use crate::{access::Credential, secret::Secret};
 use std::sync::Arc;
 
 /// In the order of the file: of several that fit, the first one counts.
@@ -14,6 +14,8 @@ pub struct Client {
     pub name: Arc<str>,
     /// What it must show.
     pub credential: Credential,
+    /// What its signed URLs are signed with; unset: it has none.
+    pub signed_urls: Option<Secret>,
     /// What it may do.
     pub grant: Grant,
     /// How much of it.

@@ -4,6 +4,7 @@ use super::{
     Access, Manage,
     plan::{self, Plan},
     pursuit::{Order, Pursuit},
+    received::Received,
 };
 use crate::{
     ami::Link,
@@ -96,6 +97,18 @@ impl Manage {
         request: OriginateRequest,
         parent: Option<TraceContext>,
     ) -> Result<OriginateResponse, Status> {
+        let mut received = Received::new(self.0.links.tracer().cloned(), parent);
+        let answer = self.run(access, request, received.context()).await;
+        received.answered(&answer);
+        answer
+    }
+
+    async fn run(
+        &self,
+        access: &Access,
+        request: OriginateRequest,
+        trace: &TraceContext,
+    ) -> Result<OriginateResponse, Status> {
         access.quota.request()?;
         let link = self.link(access, &request.server)?;
         let plan = Plan::of(&request, &access.client.grant)?;
@@ -104,7 +117,7 @@ impl Manage {
         } else {
             plan::channel_id(&access.client.name, link.server(), &request.request_id)
         };
-        let mut progress = self.begin(access, &request, link, plan, &channel, parent)?;
+        let mut progress = self.begin(access, &request, link, plan, &channel, trace)?;
         let known = progress
             .wait_for(|progress| match progress {
                 Progress::Begun => false,
@@ -134,7 +147,7 @@ impl Manage {
         link: Link,
         plan: Plan,
         channel: &str,
-        parent: Option<TraceContext>,
+        trace: &TraceContext,
     ) -> Result<watch::Receiver<Progress>, Status> {
         let fingerprint = plan.fingerprint();
         let mut requests = self.0.requests.lock();
@@ -155,7 +168,7 @@ impl Manage {
             plan,
             channel: channel.to_owned(),
             fingerprint: (!request.request_id.is_empty()).then_some(fingerprint),
-            trace: parent,
+            trace: trace.clone(),
         };
         let desk = Arc::clone(&self.0);
         tokio::spawn(async move {

@@ -39,7 +39,8 @@ pub(super) struct Order {
     pub(super) channel: String,
     /// Of the request, if it has an id by which it may be repeated.
     pub(super) fingerprint: Option<String>,
-    pub(super) trace: Option<TraceContext>,
+    /// Of the request.
+    pub(super) trace: TraceContext,
 }
 
 pub(super) struct Pursuit {
@@ -136,12 +137,11 @@ impl Pursuit {
         let Order { link, plan, channel, trace, .. } = &self.order;
         let id = Link::fresh_id();
         self.ids.action = Some(id.as_str().to_owned());
-        let trace = trace.clone().unwrap_or_else(TraceContext::root);
         let action = plan
             .action(channel, id, &trace.traceparent())
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let mut attempt = Attempt::new(self.now(), plan.ring_timeout);
-        let sent = link.send(action, TAKE_TIMEOUT, Some(&trace)).await;
+        let sent = link.send(action, TAKE_TIMEOUT, Some(trace)).await;
         let fact = match sent {
             Ok(reply) if reply.is_success() => Fact::Taken,
             Ok(reply) => Fact::Refused(reply.message().to_owned()),
@@ -206,7 +206,7 @@ impl Pursuit {
         let Order { link, channel, .. } = &self.order;
         let action = Action::new("Status").and_then(|action| action.header("Channel", channel));
         let Ok(action) = action else { return Fact::Lost };
-        let Ok(reply) = link.send(action, QUERY_TIMEOUT, self.order.trace.as_ref()).await else {
+        let Ok(reply) = link.send(action, QUERY_TIMEOUT, Some(&self.order.trace)).await else {
             return Fact::Lost;
         };
         if !reply.is_success() {

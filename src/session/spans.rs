@@ -389,7 +389,9 @@ mod tests {
         let spans = tracing.take();
         let told = |span: &Span| match &span.what {
             What::Command(command) => (command.id, command.queued, command.outcome, span.error),
-            other @ (What::Call(_) | What::Stream(_) | What::Action(_)) => panic!("{other:?}"),
+            other @ (What::Call(_) | What::Stream(_) | What::Action(_) | What::Request(_)) => {
+                panic!("{other:?}")
+            }
         };
         assert_eq!(told(&spans[0]), (Some(1), Some(seconds(0)), "digits", None));
         assert_eq!(told(&spans[1]), (Some(2), Some(seconds(1)), "usage", Some("usage")));

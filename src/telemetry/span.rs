@@ -87,6 +87,8 @@ pub enum What {
     Command(Command),
     /// One action of Asterisk's manager, from its way to Asterisk to its answer.
     Action(Box<ActionSpan>),
+    /// A request of a client, from when it came to its answer.
+    Request(RequestSpan),
 }
 
 /// How a call ended.
@@ -126,6 +128,17 @@ pub struct Resumed {
     pub attempt: u32,
     /// As `service_lost`.
     pub cause: &'static str,
+}
+
+/// What a client asked of the bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestSpan {
+    /// Its full name, as `agibridge.v1.ManagerService/Originate`.
+    pub method: &'static str,
+    /// The gRPC status that it was answered with.
+    pub status: &'static str,
+    /// What became of the call; none: there is no answer.
+    pub outcome: Option<&'static str>,
 }
 
 /// A command, without its arguments.

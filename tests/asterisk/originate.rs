@@ -2,6 +2,7 @@
 //! point of it: never two calls, never a wrong outcome.
 
 mod cut;
+mod url;
 
 use crate::runner::Runner;
 use agi_bridge::proto::{
@@ -49,6 +50,7 @@ pub(crate) fn prepare(dialplan: &mut Dialplan) {
     add("held", &["Answer()", "Wait(18)"]);
     // As `agi-bridge dialplan` prints it, but for the address, which is not known yet.
     dialplan.add(&Place::new("agi-bridge", "s", 1), "AGI(agi://${LAB_BRIDGE}${AGIBRIDGE_PATH})");
+    url::prepare(dialplan);
 }
 
 /// Adds the tests.
@@ -58,6 +60,9 @@ pub(crate) fn add(runner: &mut Runner, asterisk: &Arc<Asterisk>) {
     runner.add("originate: a repeated request dials once", repeated(Arc::clone(asterisk)));
     runner.add("originate: a killed bridge dials once", killed(Arc::clone(asterisk)));
     runner.add("originate: a call lands in a route", to_a_route(Arc::clone(asterisk)));
+    runner.add("originate: a url rings a phone first", url::click_to_call(Arc::clone(asterisk)));
+    #[cfg(feature = "clients")]
+    runner.add("originate: a reminder is confirmed", url::reminder(Arc::clone(asterisk)));
     runner.add("originate: a cut link dials once", cut::closed(Arc::clone(asterisk)));
     runner.add("originate: a half-open link dials once", cut::half_open(Arc::clone(asterisk)));
 }
@@ -70,6 +75,11 @@ struct Desk {
 
 impl Desk {
     async fn start(manager: SocketAddr) -> Self {
+        Self::with_reminders(manager, "agi://127.0.0.1:9").await
+    }
+
+    /// With a service for the route `/reminder`.
+    async fn with_reminders(manager: SocketAddr, reminders: &str) -> Self {
         let bridge = Bridge::start(
             Path::new(env!("CARGO_BIN_EXE_agi-bridge")),
             &format!(
@@ -78,11 +88,13 @@ api:
   listen: "127.0.0.1:0"
   clients:
     - {{name: lab, token: lab-secret, actions: "*", events: "*", rate: 10000, running: 1000,
-       originate: {{channels: "*", contexts: "*", applications: "*", routes: "/none*"}}}}
+       originate: {{channels: "*", contexts: "*", applications: "*", routes: ["/none*", "/reminder*"]}},
+       signed_urls: {{secret: lab-signing-secret}}}}
 managers:
   - {{name: lab, address: "{manager}", username: lab, secret: lab}}
 routes:
   - {{name: none, path: /none, services: [{{url: "agi://127.0.0.1:9"}}]}}
+  - {{name: reminder, path: /reminder, services: [{{url: "{reminders}"}}]}}
 "#
             ),
         )

@@ -47,9 +47,12 @@ fn a_page_shows_a_part_of_a_program_as_it_is() {
 
 #[test]
 fn the_configurations_to_copy_are_in_order() {
-    for name in
-        ["examples/pin/bridge.yaml", "examples/resume/bridge.yaml", "agi-bridge.example.yaml"]
-    {
+    for name in [
+        "examples/pin/bridge.yaml",
+        "examples/reminder/bridge.yaml",
+        "examples/resume/bridge.yaml",
+        "agi-bridge.example.yaml",
+    ] {
         let file = root().join(name);
         check(name, &read(name), file.parent().expect("a file stands in a folder"));
     }

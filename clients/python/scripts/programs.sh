@@ -29,12 +29,13 @@ if [[ $what == package ]]; then
 fi
 
 run=$(scripts/venv.sh run "$cache")
-programs=$cache/programs-$(hash_of src pyproject.toml README.md LICENSE requirements samples programs)
+programs=$cache/programs-$(hash_of src pyproject.toml README.md LICENSE requirements samples programs ../../examples/reminder)
 if [[ ! -e $programs/.ready ]]; then
     rm -rf "$programs"
     mkdir -p "$programs"
     "$run/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-index --target "$programs/site" "$package"/*.whl
     cp samples/*.py programs/*.py "$programs"
+    cp ../../examples/reminder/service.py "$programs/reminder.py"
     touch "$programs/.ready"
 fi
 
@@ -46,7 +47,7 @@ launcher() {
 if [[ $what == bench ]]; then
     for name in bench-service bench-direct; do launcher "$name" "${name/-/_}.py"; done
 else
-    for name in conformance manager hello subtraction recorder router manager-ping manager-events click-to-call; do
+    for name in conformance manager hello subtraction recorder router manager-ping manager-events click-to-call reminder; do
         launcher "$name" "${name//-/_}.py"
     done
     launcher traced traced.py "$(scripts/venv.sh traced "$cache")"

@@ -22,17 +22,20 @@ use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-const LIMIT: Duration = Duration::from_secs(30);
+/// What its URLs are signed with.
+pub(super) const SIGNING: &str = "a secret for tests only";
+
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A bridge that is logged in at an Asterisk.
-struct Desk {
-    bridge: Bridge,
+pub(super) struct Desk {
+    pub(super) bridge: Bridge,
     _manager: Manager,
-    asterisk: Connection,
+    pub(super) asterisk: Connection,
 }
 
 impl Desk {
-    async fn start(grant: Grant, quotas: Quotas) -> Self {
+    pub(super) async fn start(grant: Grant, quotas: Quotas) -> Self {
         Self::start_for(Credential::Token(Secret::new("t")), grant, quotas).await
     }
 
@@ -47,7 +50,8 @@ impl Desk {
             secret: Secret::new(SECRET),
             plain_login: false,
         }]);
-        let client = Client { name: "crm".into(), credential, grant, quotas };
+        let signed_urls = Some(Secret::new(SIGNING));
+        let client = Client { name: "crm".into(), credential, signed_urls, grant, quotas };
         let manage = Manage::new(links.clone(), vec![Arc::new(client)]);
         let limits = server::Limits::default();
         let bridge = Bridge::managed(Vec::new(), None, limits, manage).await;
@@ -63,8 +67,17 @@ impl Desk {
     }
 
     /// The next action, which must be this one.
-    async fn expect(&mut self, action: &str) -> kit::manager::Request {
+    pub(super) async fn expect(&mut self, action: &str) -> kit::manager::Request {
         timeout(LIMIT, self.asterisk.expect(action)).await.expect("it comes")
+    }
+
+    /// Asked for a request id, and told one.
+    pub(super) async fn remembers_nothing(&mut self) {
+        let get = self.expect("DBGet").await;
+        let none = get.response("Error", "Message: Database entry not found\r\n");
+        self.asterisk.say(none).await;
+        let put = self.expect("DBPut").await;
+        self.asterisk.say(put.response("Success", "")).await;
     }
 
     async fn client(&self) -> ManagerServiceClient<Channel> {
@@ -81,7 +94,7 @@ fn all() -> Globs {
     Globs::from_iter(["*"])
 }
 
-fn grant() -> Grant {
+pub(super) fn grant() -> Grant {
     let originate =
         OriginateGrant { channels: all(), contexts: all(), ..OriginateGrant::default() };
     Grant { servers: all(), actions: all(), events: Globs::from_iter(["Peer*"]), originate }

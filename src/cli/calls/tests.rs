@@ -92,7 +92,7 @@ async fn a_stranger_at_the_address_is_recognised() {
         socket
     });
     let error = run(&format!("http://{address}/"), &[]).await.unwrap_err();
-    assert!(matches!(error, Error::NoBridge(_)), "{error}");
+    assert!(matches!(error, Error::NoBridge(..)), "{error}");
     drop(stranger.await.unwrap());
 }
 
@@ -100,7 +100,7 @@ async fn a_stranger_at_the_address_is_recognised() {
 async fn what_is_no_address_is_refused_at_once() {
     for odd in ["", "ftp://localhost:4574", "http://", "http://a b", "http://localhost:4574/x"] {
         let error = run(odd, &[]).await.unwrap_err();
-        assert!(matches!(error, Error::Address(_)), "{odd}: {error}");
+        assert!(matches!(error, Error::Address(..)), "{odd}: {error}");
     }
 }
 

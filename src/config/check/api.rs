@@ -9,14 +9,18 @@ use crate::{
     api::{Groups, HEARTBEAT, Permit},
     config::{
         AdminConfig, AgiConfig, ApiConfig,
-        file::{self, ClientEntry, ClientOriginate, JwtIssuer, WorkerEntry},
+        file::{self, ClientEntry, ClientOriginate, JwtIssuer, SignedUrls, WorkerEntry},
         many::OneOrMany,
         read::{Field, Reader, Spot},
         value::{Number, Text},
     },
     manage::{Client, Clients, Globs, Grant, OriginateGrant, Quotas},
+    secret::Secret,
 };
 use std::{net::SocketAddr, sync::Arc};
+
+/// Of what URLs are signed with, in characters.
+const SIGNING_SECRET_MIN: usize = 16;
 
 pub(super) fn api(
     field: &Field<file::Api>,
@@ -123,6 +127,7 @@ fn client(entry: &Field<ClientEntry>, means: Means, reader: &mut Reader) -> Opti
     Some(Client {
         name: written.name.value.as_ref()?.0.as_str().into(),
         credential,
+        signed_urls: signed_urls(&written.signed_urls, reader),
         grant: Grant {
             servers,
             actions: globs(&written.actions),
@@ -141,6 +146,20 @@ fn client(entry: &Field<ClientEntry>, means: Means, reader: &mut Reader) -> Opti
             watches: written.watches.value.as_ref().map_or(standard.watches, Number::to_u32),
         },
     })
+}
+
+fn signed_urls(field: &Field<SignedUrls>, reader: &mut Reader) -> Option<Secret> {
+    let secret = &field.value.as_ref()?.secret;
+    let text = &secret.value.as_ref()?.0;
+    if text.expose().len() < SIGNING_SECRET_MIN {
+        reader.fault(
+            &secret.spot,
+            format!(
+                "{SIGNING_SECRET_MIN} characters or more are wanted: whoever sees a URL can try out secrets"
+            ),
+        );
+    }
+    Some(text.clone())
 }
 
 fn globs(field: &Field<OneOrMany<Text>>) -> Globs {

@@ -3,7 +3,7 @@
 use super::{attribute, nanos, number, text};
 use crate::telemetry::{
     metrics::Transport,
-    span::{ActionSpan, CallEnd, Command, Link, Span, Stream, What},
+    span::{ActionSpan, CallEnd, Command, Link, RequestSpan, Span, Stream, What},
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -65,6 +65,10 @@ fn span(span: &Span) -> OtlpSpan {
         What::Action(action) => {
             self::action(action, &mut attributes);
             (format!("AMI {}", action.name), SpanKind::Client)
+        }
+        What::Request(request) => {
+            asked(*request, &mut attributes);
+            (request.method.to_owned(), SpanKind::Server)
         }
     };
     let failed = span.error.is_some();
@@ -161,6 +165,13 @@ fn action(action: &ActionSpan, attributes: &mut Vec<KeyValue>) {
     attributes.push(text("agibridge.manager.server", &*action.server));
     attributes.push(text("agibridge.manager.action", &*action.name));
     attributes.push(text("agibridge.manager.outcome", action.outcome));
+}
+
+fn asked(request: RequestSpan, attributes: &mut Vec<KeyValue>) {
+    attributes.push(text("rpc.method", request.method));
+    attributes.push(text("rpc.status_code", request.status));
+    let outcome = request.outcome;
+    attributes.extend(outcome.map(|outcome| text("agibridge.manager.originate.outcome", outcome)));
 }
 
 fn link(link: &Link) -> OtlpLink {
