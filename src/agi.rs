@@ -28,7 +28,7 @@ mod words;
 
 pub use command::{COMMANDS, Words};
 pub use effect::{Effect, Said};
-pub use exchange::{Exchange, Step};
+pub use exchange::{Exchange, Key, Step};
 pub use outcome::Finished;
 pub use policy::{CommandPolicy, Glob, List, NotAllowed};
 pub use prelude::{Prelude, PreludeError, PreludeReader};

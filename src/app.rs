@@ -96,17 +96,6 @@ impl App {
         let archive = Archive::start(config.transcripts.clone())
             .context("transcripts: no thread for them")?;
         metrics.count_transcripts(archive.counts());
-        let shared = Arc::new(Shared {
-            rules: ArcSwap::from_pointee(rules(config)),
-            registry: Registry::new(),
-            recorder: Recorder::new(config.recorder),
-            archive,
-            drain: Drain::default(),
-            admission: Arc::default(),
-        });
-        let allow: Allow = Arc::new(ArcSwap::from_pointee(networks(&config.agi)));
-        let workers = Workers::new();
-        count_workers(&metrics, &workers, &shared);
         for warning in &config.telemetry.warnings {
             warn!("a variable is not understood, and left aside: {warning}");
         }
@@ -121,6 +110,20 @@ impl App {
         let tracer = tracing.map(|tracing| tracing.core(config.agi.cores));
         let (links, manager) = start_links(&metrics, tracer, stop.subscribe())?;
         links.update(&config.managers);
+        let shared = Arc::new(Shared {
+            rules: ArcSwap::from_pointee(rules(config)),
+            registry: Registry::new(),
+            recorder: Recorder::new(config.recorder),
+            archive,
+            drain: Drain::default(),
+            admission: Arc::default(),
+            links: links.clone(),
+            digits: Arc::default(),
+        });
+        links.run(Arc::clone(&shared.digits).run(links.clone()));
+        let allow: Allow = Arc::new(ArcSwap::from_pointee(networks(&config.agi)));
+        let workers = Workers::new();
+        count_workers(&metrics, &workers, &shared);
         let (faulted, _) = watch::channel(false);
         let mut app = Self {
             agi: Vec::new(),

@@ -5,7 +5,8 @@
 //! ```text
 //!            handle_asterisk, handle_asterisk_closed ──▶ ┌──────┐ ──▶ Action::Write, HalfClose, Close
 //! handle_opened, handle_control, handle_service_lost ──▶ │ Call │ ──▶ Action::Event, FinishService, DropService, Reopen
-//!         handle_drain, handle_operator, handle_timeout ─▶ └──────┘ ──▶ poll_timeout
+//!         handle_drain, handle_operator, handle_timeout ─▶ │      │ ──▶ poll_timeout
+//!                          handle_pressed, handle_digit ─▶ └──────┘ ──▶ Action::Press
 //! ```
 //!
 //! The contract: **one `handle_*`, then [`Call::poll_action`] until `None`, then wait for input or until
@@ -27,6 +28,7 @@ mod answer;
 mod commands;
 mod dead_air;
 mod ending;
+mod interrupt;
 mod journal;
 mod machine;
 mod outcome;
@@ -83,12 +85,26 @@ pub enum Action {
         /// How long it may take.
         within: Duration,
     },
+    /// Have the manager of the channel's Asterisk press this key, and tell [`Call::handle_pressed`] what came of it. There is never a
+    /// second one before that.
+    Press(agi::Key),
     /// Count this.
     Noted(Note),
     /// Half-close the socket to Asterisk; go on reading.
     HalfClose,
     /// Close the socket. The last action of every call.
     Close,
+}
+
+/// What came of a key that the manager was asked to press.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pressed {
+    /// It is on its way to the command.
+    Yes,
+    /// It was not, and will not be.
+    No,
+    /// Nobody knows: it may come yet.
+    Perhaps,
 }
 
 /// What is worth counting and asks nothing of anybody.
@@ -162,6 +178,8 @@ pub struct Settings {
     pub limits: agi::Limits,
     /// Largest reply that is read, in bytes; a longer one ends the call.
     pub reply_bytes_max: usize,
+    /// Whether there is a manager that could press the cancel key, so that commands get it.
+    pub cancel_key: bool,
     /// Fresh unguessable numbers, for the marks around values.
     pub random: fn() -> u128,
 }
@@ -172,6 +190,10 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Asterisk has this long to close after we did.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The manager of Asterisk has this long to press a key; whoever asks it gives up before.
+const PRESS_TIMEOUT: Duration = Duration::from_secs(3);
+/// A key that a command did not take is gone from the channel after this: Asterisk makes a digit last a tenth of a second.
+const KEY_TIMEOUT: Duration = Duration::from_millis(300);
 /// A running command has this long to end by itself when the bridge ends the call.
 const FORCE_AFTER: Duration = Duration::from_secs(5);
 /// So many refused commands in a row are a flood.

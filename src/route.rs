@@ -172,6 +172,8 @@ pub struct Policy {
     pub trace_argument: bool,
     /// Whether the channel variable TRACEPARENT is asked for, before a service is sought.
     pub trace_variable: bool,
+    /// Whether the service is told of every digit that the caller presses.
+    pub digits: bool,
     /// What becomes of the call when no service drives it to its end.
     pub then: Then,
     /// What of the call is shown to nobody.
@@ -204,6 +206,7 @@ impl Default for Policy {
             max_call_duration: Duration::from_secs(12 * 3600),
             trace_argument: false,
             trace_variable: false,
+            digits: false,
             then: Then { announce: None, next: Next::Fail },
             redact: Redact::default(),
             record: false,

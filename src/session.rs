@@ -7,6 +7,8 @@
 //! | `drive` | the one loop of a call; `drive/upstream`: the service's side of it |
 //! | `service` | the service's side of it: who is sought, who has it, what waits to be told |
 //! | `facts` | what is known of a call for as long as it lives |
+//! | `keys` | keys that the manager presses, to stop a command |
+//! | `digits` | keys that callers press, as the manager tells them |
 //! | `socket` | bytes from and to Asterisk |
 //! | `spans` | what is traced of a call |
 //! | `started` | what a service is told first |
@@ -16,8 +18,10 @@
 
 pub mod admission;
 mod begin;
+pub mod digits;
 mod drive;
 mod facts;
+mod keys;
 mod meter;
 mod parent;
 pub mod recorder;
@@ -32,9 +36,10 @@ pub use started::timestamp;
 
 use crate::{
     agi::Limits,
+    ami::Links,
     archive::Archive,
     route::Table,
-    session::{admission::Admission, recorder::Recorder, registry::Registry},
+    session::{admission::Admission, digits::Digits, recorder::Recorder, registry::Registry},
     telemetry::{
         metrics::CoreMetrics,
         tracer::{self, Tracer},
@@ -84,6 +89,10 @@ pub struct Shared {
     pub drain: Drain,
     /// Who is let in.
     pub admission: Arc<Admission>,
+    /// The links to the managers of Asterisk.
+    pub links: Links,
+    /// The calls that want their callers' digits.
+    pub digits: Arc<Digits>,
 }
 
 /// What a core needs for its calls.

@@ -37,9 +37,10 @@ impl Driver {
             }
             Some(Event::Result(_)) => self.after_result(),
             Some(Event::Hangup(_) | Event::Ended(_)) => Next::Over,
-            Some(Event::Progress(_) | Event::Draining(_) | Event::Heartbeat(_)) | None => {
-                Next::Wait
-            }
+            Some(
+                Event::Progress(_) | Event::Draining(_) | Event::Digit(_) | Event::Heartbeat(_),
+            )
+            | None => Next::Wait,
         }
     }
 

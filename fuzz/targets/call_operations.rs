@@ -215,7 +215,7 @@ impl World {
                 }
             }
             Operation::Cancel(id) => {
-                let cancel = CancelCommand { id: u32::from(*id), interrupt: false };
+                let cancel = CancelCommand { id: u32::from(*id), interrupt: true };
                 self.say(CallControl { control: Some(Control::Cancel(cancel)) });
             }
             Operation::End => {
@@ -351,7 +351,8 @@ impl World {
                 // An attempt that is under way is given up too.
                 Action::DropService => (self.seeking, self.attached) = (false, Attached::Nobody),
                 Action::Reopen { resumption, .. } => self.reopen(&resumption),
-                Action::Noted(_) => {}
+                // The manager never answers: the key may come or not.
+                Action::Press(_) | Action::Noted(_) => {}
                 Action::HalfClose => self.half_closed = true,
                 Action::Close => self.closed = true,
             }
@@ -407,7 +408,11 @@ impl World {
                 let all_answered = self.asked.is_empty() || ended.reason() == Reason::Handoff;
                 assert!(all_answered, "unanswered: {:?}", self.asked);
             }
-            Event::Progress(_) | Event::Started(_) | Event::Draining(_) | Event::Heartbeat(_) => {}
+            Event::Progress(_)
+            | Event::Started(_)
+            | Event::Draining(_)
+            | Event::Digit(_)
+            | Event::Heartbeat(_) => {}
         }
     }
 }
@@ -477,14 +482,18 @@ fn settings(resumes: bool) -> Settings {
             max_queued_commands: 4,
             max_call_duration: CALL_MAX,
             trace_argument: false,
+            trace_variable: false,
+            digits: false,
             then: Then { announce: Some("sorry".to_owned()), next: Next::Fail },
             redact: agi_bridge::redact::Redact::default(),
+            record: false,
             commands: std::sync::Arc::default(),
             max_calls: None,
             calls_per_second: None,
         },
         limits: Limits { line_bytes_max: 8190 },
         reply_bytes_max: 1 << 16,
+        cancel_key: true,
         random: || 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
     }
 }

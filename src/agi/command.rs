@@ -29,6 +29,8 @@ pub(super) struct Encoded {
     pub(super) kind: Kind,
     /// Set when the reply is read between marks.
     pub(super) mark: Option<Mark>,
+    /// Where one more digit could stand among those that stop it.
+    pub(super) digits_end: Option<usize>,
     /// With its LF.
     pub(super) line: Bytes,
 }
@@ -46,9 +48,10 @@ impl Draft {
     }
 
     fn finish(self, limits: &Limits) -> Result<Encoded, InvalidArgument> {
-        let name = self.line.command();
+        let (name, digits_end) = (self.line.command(), self.line.digits_end());
         let Self { line, kind, mark } = self;
-        Ok(Encoded { name, dead_safe: dead_safe(name), kind, mark, line: line.finish(limits)? })
+        let (dead_safe, line) = (dead_safe(name), line.finish(limits)?);
+        Ok(Encoded { name, dead_safe, kind, mark, digits_end, line })
     }
 }
 

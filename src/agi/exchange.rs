@@ -28,8 +28,21 @@ pub struct Exchange {
     dead_safe: bool,
     kind: Kind,
     line: Bytes,
+    /// Where the cancel key could stand in the line.
+    digits_end: Option<usize>,
+    /// The cancel key stands there.
+    has_key: bool,
     stage: Stage,
     random: fn() -> u128,
+}
+
+/// A key that stops a command when the channel's manager presses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// One that no phone has: what it stops is told as if nobody had pressed anything.
+    Cancel,
+    /// The end of GET DATA, as callers press it.
+    Hash,
 }
 
 /// What is to be done after something was read.
@@ -79,16 +92,45 @@ impl Exchange {
         limits: &Limits,
         random: fn() -> u128,
     ) -> Result<Self, InvalidArgument> {
-        let Encoded { name, dead_safe, kind, mark, line } =
+        let Encoded { name, dead_safe, kind, mark, digits_end, line } =
             command::encode(command, limits, random)?;
         let stage = mark.map_or(Stage::Command, Stage::Marked);
-        Ok(Self { name, dead_safe, kind, line, stage, random })
+        Ok(Self { name, dead_safe, kind, line, digits_end, has_key: false, stage, random })
+    }
+
+    /// The same with the cancel key among the digits that stop it, if it has such digits and room for one more.
+    pub fn with_cancel_key(mut self, limits: &Limits) -> Self {
+        if let Some(end) = self.digits_end.filter(|_| self.line.len() <= limits.line_bytes_max) {
+            let (before, behind) = self.line.split_at(end);
+            self.line = [before, Key::Cancel.digit().as_bytes(), behind].concat().into();
+            self.has_key = true;
+        }
+        self
+    }
+
+    /// The key that would stop it now; none: nothing does.
+    pub fn key(&self) -> Option<Key> {
+        match (&self.stage, self.name) {
+            (Stage::Command, _) if self.has_key => Some(Key::Cancel),
+            (Stage::Command, "WAIT FOR DIGIT") => Some(Key::Cancel),
+            (Stage::Command, "GET DATA") => Some(Key::Hash),
+            _ => None,
+        }
     }
 
     /// A line that is passed on for a program that reads the reply itself: nothing is made of it here.
     pub fn verbatim(line: Bytes, name: &'static str) -> Self {
         let kind = Kind::Raw { own_hangup: false };
-        Self { name, dead_safe: true, kind, line, stage: Stage::Command, random: || 0 }
+        Self {
+            name,
+            dead_safe: true,
+            kind,
+            line,
+            digits_end: None,
+            has_key: false,
+            stage: Stage::Command,
+            random: || 0,
+        }
     }
 
     /// As Asterisk calls it, `GET DATA`; `RAW` for a raw one. GET VARIABLE keeps its name though it is asked
@@ -245,6 +287,24 @@ impl Exchange {
             finished.hangup = finished.hangup.or(Some(Source::Signal));
         }
         Step::Done(finished)
+    }
+}
+
+impl Key {
+    /// As Asterisk's manager presses it.
+    pub fn digit(self) -> &'static str {
+        match self {
+            Self::Cancel => "Z",
+            Self::Hash => "#",
+        }
+    }
+
+    /// Whether `said`, the reply to the command that it was pressed for, shows that it was taken: nothing else reads it then. A `#`
+    /// cannot be told from the caller's.
+    pub fn is_spent(self, said: &Incoming) -> bool {
+        let Incoming::Reply(Reply::Success { result, rest, .. }) = said else { return false };
+        // What is left of the time of RECORD FILE is a number too.
+        self == Self::Cancel && result == "90" && !rest.starts_with(b"(timeout)")
     }
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Line {
     bytes: Vec<u8>,
     /// The longest word's field, for the error when the line is too long.
     longest: (usize, &'static str),
+    /// Where one more digit could stand among those that stop the command.
+    digits_end: Option<usize>,
 }
 
 impl Line {
@@ -48,7 +50,7 @@ impl Line {
     pub(super) fn new(command: &'static str) -> Self {
         let mut bytes = Vec::with_capacity(command.len() + 60);
         bytes.extend_from_slice(command.as_bytes());
-        Self { command, bytes, longest: (0, "command") }
+        Self { command, bytes, longest: (0, "command"), digits_end: None }
     }
 
     /// The command's words.
@@ -80,6 +82,17 @@ impl Line {
         value: &str,
     ) -> Result<Self, InvalidArgument> {
         if value.is_empty() { Ok(self) } else { self.text(field, value) }
+    }
+
+    /// The word that was added last holds the digits that stop the command.
+    pub(super) fn stops(mut self) -> Self {
+        self.digits_end = Some(self.bytes.len() - 1);
+        self
+    }
+
+    /// Where one more digit could stand among those that stop the command.
+    pub(super) fn digits_end(&self) -> Option<usize> {
+        self.digits_end
     }
 
     /// Adds one word from pieces.

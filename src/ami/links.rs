@@ -96,6 +96,16 @@ impl Links {
         }
     }
 
+    /// All links, by name.
+    pub fn all(&self) -> Vec<Link> {
+        self.lock().values().map(|running| running.link.clone()).collect()
+    }
+
+    /// Whether no link is meant at all.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// How all links are now, by name.
     pub fn states(&self) -> Vec<ServerState> {
         self.0.hub.states()
@@ -109,6 +119,11 @@ impl Links {
     /// Events that fit `filter`, from now on. First come the states of the links.
     pub fn subscribe(&self, filter: Filter) -> Subscription {
         self.0.hub.subscribe(filter)
+    }
+
+    /// Has `task` run where the links do, beside them.
+    pub fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.runtime.spawn(task);
     }
 
     /// Ends all links and all subscriptions.

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     agi::Exchange,
     proto::{
-        CallControl, Checkpoint, Command, CommandError, Heartbeat, call_control::Control,
-        command_error::Code,
+        CallControl, CancelCommand, Checkpoint, Command, CommandError, Heartbeat,
+        call_control::Control, command_error::Code,
     },
 };
 use std::time::Duration;
@@ -20,7 +20,12 @@ impl Call {
     pub(super) fn control(&mut self, control: CallControl, now: Duration) {
         match control.control {
             Some(Control::Command(command)) => self.command(command, now),
-            Some(Control::Cancel(cancel)) => self.queue.cancel(cancel.id),
+            Some(Control::Cancel(CancelCommand { id, interrupt })) => {
+                self.queue.cancel(id);
+                if interrupt {
+                    self.interrupt(id, now);
+                }
+            }
             Some(Control::Checkpoint(checkpoint)) => self.checkpoint(checkpoint, now),
             Some(Control::End(end)) => {
                 if let State::Driven { end: slot @ None } = &mut self.state {
@@ -91,11 +96,14 @@ impl Call {
         let Some(kind) = &command.command else {
             return Err(invalid("command: none is set that this bridge knows".to_owned()));
         };
-        let exchange = Exchange::new(kind, &self.settings.limits, self.settings.random)
+        let mut exchange = Exchange::new(kind, &self.settings.limits, self.settings.random)
             .map_err(|refused| invalid(refused.detail))?;
         exchange
             .judge(&self.settings.policy.commands)
             .map_err(|refused| error(Code::NotAllowed, refused.detail))?;
+        if self.settings.cancel_key {
+            exchange = exchange.with_cancel_key(&self.settings.limits);
+        }
         let unanswered = self.queue.waiting() + usize::from(self.running_for_service());
         let allowed = self.settings.policy.max_queued_commands;
         if unanswered >= allowed as usize {

@@ -5,6 +5,7 @@ use super::{
     Action, Answer, AtAsterisk, Loss, Note, Outcome, Rung, Settings, Status,
     dead_air::DeadAir,
     ending::{Cause, Verdict, music_off},
+    interrupt::Interrupt,
     journal::{Budget, Journal},
     queue::Queue,
     relay::Relay,
@@ -32,6 +33,13 @@ pub struct Call {
     pub(super) reader: Reader,
     /// The one command at Asterisk.
     pub(super) running: Option<Running>,
+    /// A key that was pressed to stop it.
+    pub(super) interrupt: Interrupt,
+    /// How often, for the command that runs.
+    pub(super) presses: u8,
+    /// So many `#` that the manager tells of until then are ours.
+    pub(super) own_hashes: u8,
+    pub(super) own_hash_until: Duration,
     pub(super) queue: Queue,
     /// Lines of the bridge itself that go before the service's next command.
     pub(super) own: VecDeque<Command>,
@@ -88,6 +96,10 @@ impl Call {
             state: State::Opening,
             service: Attached::Nobody,
             running: None,
+            interrupt: Interrupt::default(),
+            presses: 0,
+            own_hashes: 0,
+            own_hash_until: Duration::ZERO,
             queue: Queue::default(),
             own: VecDeque::new(),
             actions: VecDeque::new(),
@@ -310,6 +322,7 @@ impl Call {
     /// `poll_timeout` has come. Does nothing when it is called early.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.time_out_command(now);
+        self.time_out_key(now);
         self.time_out_state(now);
         if self.service == Attached::Typed
             && now >= self.last_event + self.settings.policy.heartbeat
@@ -350,10 +363,8 @@ impl Call {
         let typed = self.service == Attached::Typed;
         let heartbeat = typed.then(|| self.last_event + self.settings.policy.heartbeat);
         let command = self.running.as_ref().and_then(|running| running.deadline);
-        [state, heartbeat, command, self.grace_until, self.quiet_at, self.force_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let (key, own) = (self.key_timeout(), [self.grace_until, self.quiet_at, self.force_at]);
+        [state, heartbeat, command, key].into_iter().chain(own).flatten().min()
     }
 
     /// How the call ended, once it has.

@@ -18,6 +18,8 @@ use std::{collections::VecDeque, time::Duration};
 
 /// Services that hand a call to each other more often run in a circle.
 const HANDOFFS_PER_MINUTE: u32 = 10;
+/// Digits that are kept for the next service: the first ones, since a caller dials from the front.
+const DIGITS_MAX: usize = 64;
 /// The search for a service ends by itself: this is for a driver that does not say so.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -56,6 +58,13 @@ impl Resuming {
         match self.meanwhile.hangup {
             None => self.meanwhile.before.push_back(action),
             Some(_) => self.meanwhile.after.push_back(action),
+        }
+    }
+
+    /// A digit of the caller, unless too much is kept already.
+    pub(super) fn keep_digit(&mut self, action: Action) {
+        if self.meanwhile.before.len() + self.meanwhile.after.len() < DIGITS_MAX {
+            self.keep(action);
         }
     }
 

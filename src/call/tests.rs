@@ -3,6 +3,7 @@
 mod asterisk;
 mod dead_air;
 mod histories;
+mod interrupt;
 mod properties;
 mod relay;
 mod resume;
@@ -36,6 +37,7 @@ fn settings() -> Settings {
             max_call_duration: Duration::from_secs(3600),
             trace_argument: false,
             trace_variable: false,
+            digits: false,
             then: Then { announce: None, next: Next::Fail },
             redact: crate::redact::Redact::default(),
             record: false,
@@ -45,6 +47,7 @@ fn settings() -> Settings {
         },
         limits: Limits { line_bytes_max: 8190 },
         reply_bytes_max: 1 << 20,
+        cancel_key: true,
         random: || 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
     }
 }

@@ -51,6 +51,10 @@ impl Call {
                 self.run_own(&own, now);
                 continue;
             }
+            if self.is_key_about() && matches!(self.state, State::Driven { .. } | State::Relayed(_))
+            {
+                return; // it must not reach the next command
+            }
             match &mut self.state {
                 State::Opening | State::Closing { .. } | State::Ended(_) => return,
                 State::Resuming(_) => match self.queue.pop() {
@@ -216,6 +220,9 @@ impl Call {
         let Some(mut running) = self.running.take() else {
             return self.desync("a reply to no command", now);
         };
+        if !matches!(incoming, Incoming::Hangup | Incoming::Progress(_)) {
+            self.answers_key(&incoming, now);
+        }
         match running.exchange.on_incoming(incoming, self.hung_up) {
             Step::Wait => self.running = Some(running),
             Step::Progress(_) if running.progress >= PROGRESS_MAX => {
@@ -332,6 +339,7 @@ impl Call {
         self.actions.extend(spell.map(|spell| Action::Noted(Note::DeadAir(spell))));
         self.actions.push_back(Action::Write(running.exchange.first_line()));
         self.running = Some(running);
+        self.presses = 0;
     }
 }
 

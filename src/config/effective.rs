@@ -331,6 +331,7 @@ fn policy(policy: &Policy) -> Value {
         "max_call_duration": span(policy.max_call_duration),
         "trace_argument": policy.trace_argument,
         "trace_variable": policy.trace_variable,
+        "digits": policy.digits,
         "then": then(&policy.then),
         "redact": redact(policy.redact),
         "record": policy.record,

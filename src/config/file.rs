@@ -317,6 +317,8 @@ section! {
         trace_argument: Flag;
         /// Whether a trace goes on that the channel variable TRACEPARENT names; costs each call a round trip to Asterisk. Default false.
         trace_variable: Flag;
+        /// Whether the service is told of every digit that the caller presses, also while no command asks; needs `managers`. Default false.
+        digits: Flag;
         /// What becomes of a call that no service drives to its end. Default {next: fail}.
         then: Then;
         /// What the flight recorder, the console and transcripts never show: `digits`, `values`, `numbers`, a list of these, `all` or `nothing`. Default [digits, values].

@@ -216,7 +216,7 @@ impl Call {
                 Event::Draining(_) => self.draining = true,
                 Event::Ended(_) => return Err(Stopped::Gone),
                 // A hangup shows in the result that follows.
-                Event::Hangup(_) | Event::Heartbeat(_) => {}
+                Event::Hangup(_) | Event::Digit(_) | Event::Heartbeat(_) => {}
                 Event::Started(_) | Event::Progress(_) => {}
             }
         }

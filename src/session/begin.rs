@@ -313,7 +313,7 @@ async fn drive(
         channel: &channel,
         arguments: prelude.arguments().map(lossy).collect(),
     });
-    let name = channel.name;
+    let (name, unique_id) = (channel.name, channel.unique_id);
     let handle = core.shared.registry.register(Entry {
         call_id,
         route: Arc::clone(&route.name),
@@ -332,7 +332,11 @@ async fn drive(
         .map(|bytes_max| Box::new(Tape::new(route.policy.redact, bytes_max)));
     let begun_on = tape.is_some().then(|| Arc::clone(&route));
     let metrics = core.metrics.route(&route.name);
-    let mut call = Call::new(settings(route.policy.clone(), &rules), accepted.0.elapsed());
+    let settings = Settings {
+        cancel_key: !core.shared.links.is_empty(),
+        ..settings(route.policy.clone(), &rules)
+    };
+    let mut call = Call::new(settings, accepted.0.elapsed());
     if spans.is_some() {
         call.keep_answers();
     }
@@ -347,6 +351,7 @@ async fn drive(
     let facts = Facts {
         call_id,
         accepted_at: accepted.1,
+        unique_id,
         prelude: Arc::new(prelude),
         request,
         trace,
@@ -357,13 +362,22 @@ async fn drive(
     let shared = Arc::clone(&core.shared);
     let (opening, within) = (facts.opening(None), route.policy.retry_for);
     let attempts = spans.as_ref().and_then(|spans| spans.seek(None));
+    let digits = facts.digits(&shared.digits);
     let opening = super::drive::open(&core, &route, &metrics, opening, (within, None), attempts);
     let mut session = Session::new(Parts {
         call,
         socket,
         accepted: accepted.0,
         opening: Some(opening),
-        on_route: Some(OnRoute { facts, handle, meter, spans, record: record.clone(), tape }),
+        on_route: Some(OnRoute {
+            facts,
+            handle,
+            meter,
+            spans,
+            record: record.clone(),
+            tape,
+            digits,
+        }),
         core,
     });
     drop(route);
@@ -468,7 +482,8 @@ async fn turn_away(
 
 fn settings(policy: Policy, rules: &Rules) -> Settings {
     let random = rand::random::<u128>;
-    Settings { policy, limits: rules.limits, reply_bytes_max: REPLY_BYTES_MAX, random }
+    let (limits, reply_bytes_max) = (rules.limits, REPLY_BYTES_MAX);
+    Settings { policy, limits, reply_bytes_max, cancel_key: false, random }
 }
 
 /// The policy of a call that has no route.
@@ -488,6 +503,7 @@ fn refusing() -> Policy {
         max_call_duration: TURN_AWAY_TIMEOUT,
         trace_argument: false,
         trace_variable: false,
+        digits: false,
         then: Then { announce: None, next: route::Next::Fail },
         redact: Redact::default(),
         record: false,

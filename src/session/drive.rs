@@ -8,7 +8,9 @@ pub(super) use upstream::{Opening, open};
 
 use super::{
     Core,
+    digits::Listener,
     facts::{Facts, Place},
+    keys,
     meter::Meter,
     recorder::Record,
     registry::{Handle, Order, State},
@@ -17,7 +19,8 @@ use super::{
     spans::Spans,
 };
 use crate::{
-    call::{Action, Call, Outcome},
+    agi::Key,
+    call::{Action, Call, Outcome, Pressed},
     route::Service,
     transcript::Tape,
 };
@@ -49,6 +52,8 @@ pub(super) struct Session {
     /// The stream gets its end: until then it is kept, though the call may be over.
     finishing_until: Option<Duration>,
     socket_open: bool,
+    /// A key that the manager is asked to press.
+    pressing: Option<Pin<Box<dyn Future<Output = Pressed> + Send>>>,
     timer: Pin<Box<Sleep>>,
     timer_at: Duration,
     /// None for a call that is turned away.
@@ -66,6 +71,8 @@ pub(super) struct OnRoute {
     pub(super) record: Option<Arc<Record>>,
     /// None where no transcript is kept.
     pub(super) tape: Option<Box<Tape>>,
+    /// None where the route does not want the caller's digits.
+    pub(super) digits: Option<Listener>,
 }
 
 /// What was done of what the machine asked.
@@ -101,6 +108,7 @@ impl Session {
             handoff: None,
             finishing_until: None,
             socket_open: true,
+            pressing: None,
             timer: Box::pin(tokio::time::sleep(Duration::MAX)),
             timer_at: Duration::MAX,
             on_route,
@@ -197,6 +205,7 @@ impl Session {
                 Action::FinishService => self.finish_service(now),
                 Action::DropService => self.cut_service_off(),
                 Action::Reopen { resumption, within } => self.reopen(*resumption, within, now),
+                Action::Press(key) => self.press(key),
                 Action::Noted(note) => {
                     if let Some(meter) = self.meter() {
                         meter.note(note);
@@ -280,6 +289,29 @@ impl Session {
         true
     }
 
+    fn press(&mut self, key: Key) {
+        let Some(facts) = self.facts() else { return };
+        let (channel, trace) = (facts.unique_id.clone(), facts.trace.clone());
+        let links = self.core.shared.links.clone();
+        self.pressing = Some(Box::pin(keys::press(links, channel, key, trace)));
+    }
+
+    fn poll_keys(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        if let Some(pressing) = &mut self.pressing
+            && let Poll::Ready(pressed) = pressing.as_mut().poll(cx)
+        {
+            self.pressing = None;
+            self.call.handle_pressed(pressed, now);
+            return true;
+        }
+        let digits = self.on_route.as_mut().and_then(|on_route| on_route.digits.as_mut());
+        let Some(Poll::Ready(Some(digit))) = digits.map(|digits| digits.poll_next(cx)) else {
+            return false;
+        };
+        self.call.handle_digit(digit.key, digit.held, now);
+        true
+    }
+
     /// Waits for the earliest deadline. The timer is only moved forward in time when it fires, so that a busy call does
     /// not touch it.
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
@@ -319,8 +351,13 @@ impl Session {
 
     /// A peer that never stops sending holds up neither the other side, nor orders, nor the clock.
     fn give_all_a_turn(&mut self, cx: &mut Context<'_>) {
-        let others: [fn(&mut Self, &mut Context<'_>, Duration) -> bool; 4] =
-            [Self::poll_opening, Self::poll_service, Self::poll_orders, Self::poll_timer];
+        let others: [fn(&mut Self, &mut Context<'_>, Duration) -> bool; 5] = [
+            Self::poll_opening,
+            Self::poll_service,
+            Self::poll_keys,
+            Self::poll_orders,
+            Self::poll_timer,
+        ];
         for poll in others {
             let now = self.accepted.elapsed();
             if poll(self, cx, now) {
@@ -367,6 +404,7 @@ impl Future for Session {
             let progress = (this.socket_open && this.poll_socket(cx, now))
                 || this.poll_opening(cx, now)
                 || this.poll_service(cx, now)
+                || this.poll_keys(cx, now)
                 || this.poll_orders(cx, now);
             if !progress {
                 if !this.poll_timer(cx, now) {

@@ -1,6 +1,10 @@
 //! What is known of a call for as long as it lives: who it is, which route it is on, and what a service is told first.
 
-use super::{Rules, started};
+use super::{
+    Rules,
+    digits::{Digits, Listener},
+    started,
+};
 use crate::{
     agi::{Prelude, Request},
     proto::{CallEvent, Resumption},
@@ -15,6 +19,8 @@ use uuid::Uuid;
 pub(super) struct Facts {
     pub(super) call_id: Uuid,
     pub(super) accepted_at: SystemTime,
+    /// Of the channel.
+    pub(super) unique_id: String,
     pub(super) prelude: Arc<Prelude>,
     pub(super) request: Request,
     pub(super) trace: TraceContext,
@@ -44,6 +50,11 @@ impl Facts {
             trace: Some(self.trace.clone()),
             trace_argument: route.policy.trace_argument,
         }
+    }
+
+    /// The digits of the caller, where the route wants them.
+    pub(super) fn digits(&self, all: &Arc<Digits>) -> Option<Listener> {
+        self.place.route.policy.digits.then(|| all.listen(&self.unique_id))
     }
 
     /// Where a service's handoff leads: a route by its name, or by a path as a new call's.

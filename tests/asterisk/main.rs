@@ -6,6 +6,7 @@
 #[cfg(feature = "clients")]
 mod clients;
 mod fastagi;
+mod interrupt;
 mod ladder;
 mod loss;
 mod manager;
@@ -70,6 +71,7 @@ async fn run() -> ExitCode {
     policy::prepare(&mut dialplan);
     ladder::prepare(&mut dialplan);
     loss::prepare(&mut dialplan);
+    interrupt::prepare(&mut dialplan);
     let scenarios = scenarios::load();
     for (_, scenario) in scenarios.iter().filter(|(_, scenario)| scenario.phone_only.is_none()) {
         kit::play::prepare(&mut dialplan, scenario);
@@ -95,6 +97,7 @@ async fn run() -> ExitCode {
     manager::add(&mut runner, &asterisk);
     #[cfg(feature = "clients")]
     manager_clients::add(&mut runner, &asterisk);
+    interrupt::add(&mut runner, &asterisk);
     let lab = scenarios::add(&mut runner, &asterisk, scenarios).await;
     runner.run().await;
 

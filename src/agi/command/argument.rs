@@ -58,7 +58,7 @@ impl Line {
     /// Adds the digits that stop a prompt; none is a word too.
     pub(super) fn digits(self, field: &'static str, digits: &str) -> Result<Self, InvalidArgument> {
         if digits.bytes().all(is_digit) {
-            return self.text(field, digits);
+            return Ok(self.text(field, digits)?.stops());
         }
         Err(InvalidArgument::new(field, "may hold 0-9, *, # and A-D only"))
     }

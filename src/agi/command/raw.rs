@@ -57,6 +57,7 @@ pub(super) fn encode(command: &RawCommand, limits: &Limits) -> Result<Encoded, I
         dead_safe: DEAD_SAFE.iter().any(|name| words.begin_with(name)),
         kind: Kind::Raw { own_hangup: words.begin_with("HANGUP") && words.count() == 1 },
         mark: None,
+        digits_end: None,
         line: Bytes::from(bytes),
     })
 }

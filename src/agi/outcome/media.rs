@@ -1,6 +1,7 @@
 //! Replies to commands that play, record, or wait for the caller.
 
 use super::{Finished, Success, Verdict, error, text as lossy, value};
+use crate::agi::exchange::Key;
 use crate::proto::{
     DigitResult, DigitsResult, PlaybackResult, RecordingResult, TextResult, command_error::Code,
     command_result::Outcome, hangup::Source, playback_result, recording_result,
@@ -47,7 +48,9 @@ pub(super) fn digits(reply: Success<'_>) -> Verdict {
         b"(timeout)" => true,
         _ => return reply.unexpected().into(),
     };
-    Outcome::Digits(DigitsResult { digits: lossy(reply.result), timed_out }).into()
+    // A cancel key that came too late for the command before.
+    let digits = lossy(reply.result).replace(Key::Cancel.digit(), "");
+    Outcome::Digits(DigitsResult { digits, timed_out }).into()
 }
 
 /// SAY and WAIT FOR DIGIT. 1000 to 1004 mean that the manager stopped the wait.

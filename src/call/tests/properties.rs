@@ -9,7 +9,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    call::{Call, Loss, LossKind},
+    call::{Call, Loss, LossKind, Pressed},
     proto::{
         CancelCommand, Checkpoint, Handoff, call_control::Control, call_ended::Reason,
         command::Command as Kind, command_error::Code, command_result::Outcome,
@@ -29,6 +29,9 @@ enum Operation {
         timeout: Option<u8>,
     },
     Cancel(u32),
+    /// What the manager says of a key.
+    Pressed(Pressed),
+    Digit,
     End,
     Checkpoint(bool),
     Handoff(bool),
@@ -57,6 +60,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         24 => (0..8_u8, prop_oneof![8 => Just(1_i8), 1 => -1..4_i8], any::<bool>(), proptest::option::weighted(0.2, 1..20_u8))
             .prop_map(|(kind, skip_ids, requires_success, timeout)| Operation::Command { kind, skip_ids, requires_success, timeout }),
         3 => (1..20_u32).prop_map(Operation::Cancel),
+        2 => prop_oneof![Just(Pressed::Yes), Just(Pressed::No), Just(Pressed::Perhaps)].prop_map(Operation::Pressed),
+        1 => Just(Operation::Digit),
         2 => Just(Operation::End),
         1 => any::<bool>().prop_map(Operation::Checkpoint),
         1 => any::<bool>().prop_map(Operation::Handoff),
@@ -149,8 +154,10 @@ impl World {
                 }
             }
             Operation::Cancel(id) => {
-                self.service_says(Control::Cancel(CancelCommand { id: *id, interrupt: false }));
+                self.service_says(Control::Cancel(CancelCommand { id: *id, interrupt: true }));
             }
+            Operation::Pressed(pressed) => self.call.handle_pressed(*pressed, now),
+            Operation::Digit => self.call.handle_digit('5', Duration::from_millis(100), now),
             Operation::End => {
                 self.service_says(end());
             }

@@ -29,6 +29,8 @@ pub(super) struct Watch {
     pub(super) seeking: bool,
     pub(super) resumptions: Vec<Resumption>,
     pub(super) notes: Vec<Note>,
+    /// Keys that the manager is to press.
+    pub(super) pressed: Vec<&'static str>,
     /// What went to a program that speaks AGI itself.
     pub(super) relayed: String,
     /// The last words of a forced end may be several lines, and overtake a reply.
@@ -57,6 +59,7 @@ impl Watch {
                 Action::RelayHangup { .. } => self.relayed.push_str("(HANGUP)\n"),
                 Action::FinishService => self.finished = true,
                 Action::DropService => (self.dropped, self.seeking) = (true, false),
+                Action::Press(key) => self.pressed.push(key.digit()),
                 Action::Noted(note) => self.notes.push(note),
                 Action::HalfClose => self.half_closed = true,
                 Action::Close => self.closed = true,
@@ -143,7 +146,7 @@ impl Watch {
                 self.ended = Some(ended.clone());
             }
             Event::Progress(progress) => assert_eq!(self.asked.front(), Some(&progress.id)),
-            Event::Started(_) | Event::Draining(_) | Event::Heartbeat(_) => {}
+            Event::Started(_) | Event::Draining(_) | Event::Digit(_) | Event::Heartbeat(_) => {}
         }
         self.events.push(event);
     }

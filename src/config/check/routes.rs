@@ -37,6 +37,7 @@ pub(super) fn table(
         .filter_map(|field| field.value.as_ref())
         .collect();
     recorded(file, &written, reader);
+    told_digits(file, &written, reader);
     names(&written, reader);
     workers(&written, api, reader);
     reachable(&written, reader);
@@ -100,6 +101,7 @@ fn policy(written: &Treatment, base: &Policy, longest: Duration, reader: &mut Re
             .value
             .as_ref()
             .map_or(base.trace_variable, |flag| flag.0),
+        digits: written.digits.value.as_ref().map_or(base.digits, |flag| flag.0),
         then: then.unwrap_or_else(|| base.then.clone()),
         redact: redact(&written.redact, reader).unwrap_or(base.redact),
         record: written.record.value.as_ref().map_or(base.record, |flag| flag.0),
@@ -125,6 +127,20 @@ fn recorded(file: &File, routes: &[&file::Route], reader: &mut Reader) {
         if treatment.record.value.as_ref().is_some_and(|flag| flag.0) {
             let what = "transcripts have no folder: set `transcripts: {directory: …}`";
             reader.fault(&treatment.record.spot, what);
+        }
+    }
+}
+
+/// Digits come from a manager.
+fn told_digits(file: &File, routes: &[&file::Route], reader: &mut Reader) {
+    if file.managers.present {
+        return;
+    }
+    let treatments = file.defaults.value.iter().chain(routes.iter().map(|it| &it.treatment));
+    for treatment in treatments {
+        if treatment.digits.value.as_ref().is_some_and(|flag| flag.0) {
+            let what = "digits come from the manager of Asterisk: set `managers`";
+            reader.fault(&treatment.digits.spot, what);
         }
     }
 }

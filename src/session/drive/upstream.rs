@@ -116,6 +116,7 @@ impl Session {
                 | Event::Progress(_)
                 | Event::Result(_)
                 | Event::Ended(_)
+                | Event::Digit(_)
                 | Event::Heartbeat(_),
             )
             | None => {}
@@ -195,11 +196,14 @@ impl Session {
             tokio::spawn(typed.see_off());
         }
         self.finishing_until = None;
-        let OnRoute { facts, handle, meter, spans, record, tape } = on_route;
+        let OnRoute { facts, handle, meter, spans, record, tape, digits } = on_route;
         if resumption.cause() == resumption::Cause::Handoff
             && let Some(place) = self.handoff.take()
         {
             facts.place = place;
+            // The one before goes first: it would take the next one's place along.
+            *digits = None;
+            *digits = facts.digits(&self.core.shared.digits);
             handle.set_route(Arc::clone(&facts.place.route.name));
         }
         let route = &facts.place.route;

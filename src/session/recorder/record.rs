@@ -192,6 +192,10 @@ impl Record {
                 let source = hangup.source().as_str_name().trim_start_matches("SOURCE_");
                 inner.event("hangup", &source.to_lowercase(), now);
             }
+            Some(Event::Digit(digit)) => {
+                let shown = if inner.redact.digits { MASK } else { digit.digit.as_str() };
+                inner.event("digit", shown, now);
+            }
             Some(Event::Draining(_)) => inner.event("draining", "", now),
             Some(Event::Started(_) | Event::Ended(_) | Event::Heartbeat(_)) | None => {}
         }

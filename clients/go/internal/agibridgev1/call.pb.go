@@ -77,7 +77,7 @@ func (x Resumption_Cause) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Resumption_Cause.Descriptor instead.
 func (Resumption_Cause) EnumDescriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{6, 0}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // How the bridge knows.
@@ -137,7 +137,7 @@ func (x Hangup_Source) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Hangup_Source.Descriptor instead.
 func (Hangup_Source) EnumDescriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{7, 0}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{8, 0}
 }
 
 type CallEnded_Reason int32
@@ -212,7 +212,7 @@ func (x CallEnded_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CallEnded_Reason.Descriptor instead.
 func (CallEnded_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{9, 0}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // What the bridge tells the service.
@@ -226,6 +226,7 @@ type CallEvent struct {
 	//	*CallEvent_Hangup
 	//	*CallEvent_Draining
 	//	*CallEvent_Ended
+	//	*CallEvent_Digit
 	//	*CallEvent_Heartbeat
 	Event         isCallEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
@@ -323,6 +324,15 @@ func (x *CallEvent) GetEnded() *CallEnded {
 	return nil
 }
 
+func (x *CallEvent) GetDigit() *Digit {
+	if x != nil {
+		if x, ok := x.Event.(*CallEvent_Digit); ok {
+			return x.Digit
+		}
+	}
+	return nil
+}
+
 func (x *CallEvent) GetHeartbeat() *Heartbeat {
 	if x != nil {
 		if x, ok := x.Event.(*CallEvent_Heartbeat); ok {
@@ -360,6 +370,11 @@ type CallEvent_Ended struct {
 	Ended *CallEnded `protobuf:"bytes,6,opt,name=ended,proto3,oneof"`
 }
 
+type CallEvent_Digit struct {
+	// On routes with `digits`.
+	Digit *Digit `protobuf:"bytes,7,opt,name=digit,proto3,oneof"`
+}
+
 type CallEvent_Heartbeat struct {
 	// Sent when nothing else was for a while, so that no proxy takes the stream for dead. The service answers it with the control of
 	// that name: some proxies watch each direction.
@@ -377,6 +392,8 @@ func (*CallEvent_Hangup) isCallEvent_Event() {}
 func (*CallEvent_Draining) isCallEvent_Event() {}
 
 func (*CallEvent_Ended) isCallEvent_Event() {}
+
+func (*CallEvent_Digit) isCallEvent_Event() {}
 
 func (*CallEvent_Heartbeat) isCallEvent_Event() {}
 
@@ -569,6 +586,62 @@ func (*Heartbeat) Descriptor() ([]byte, []int) {
 	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{2}
 }
 
+// The caller pressed a key, whether a command ran or not: told by Asterisk's manager when the key was let go. A command that reads
+// digits gets it as well, and its result may come before or after this.
+type Digit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of 0-9, *, # and A-D.
+	Digit string `protobuf:"bytes,1,opt,name=digit,proto3" json:"digit,omitempty"`
+	// How long it was held, as Asterisk says.
+	Duration      *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Digit) Reset() {
+	*x = Digit{}
+	mi := &file_agibridge_v1_call_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Digit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Digit) ProtoMessage() {}
+
+func (x *Digit) ProtoReflect() protoreflect.Message {
+	mi := &file_agibridge_v1_call_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Digit.ProtoReflect.Descriptor instead.
+func (*Digit) Descriptor() ([]byte, []int) {
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Digit) GetDigit() string {
+	if x != nil {
+		return x.Digit
+	}
+	return ""
+}
+
+func (x *Digit) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
 // The call as it stood when Asterisk connected.
 type CallStarted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -600,7 +673,7 @@ type CallStarted struct {
 
 func (x *CallStarted) Reset() {
 	*x = CallStarted{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[3]
+	mi := &file_agibridge_v1_call_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +685,7 @@ func (x *CallStarted) String() string {
 func (*CallStarted) ProtoMessage() {}
 
 func (x *CallStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[3]
+	mi := &file_agibridge_v1_call_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +698,7 @@ func (x *CallStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallStarted.ProtoReflect.Descriptor instead.
 func (*CallStarted) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{3}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CallStarted) GetCallId() string {
@@ -715,7 +788,7 @@ type QueryParameter struct {
 
 func (x *QueryParameter) Reset() {
 	*x = QueryParameter{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[4]
+	mi := &file_agibridge_v1_call_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +800,7 @@ func (x *QueryParameter) String() string {
 func (*QueryParameter) ProtoMessage() {}
 
 func (x *QueryParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[4]
+	mi := &file_agibridge_v1_call_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +813,7 @@ func (x *QueryParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryParameter.ProtoReflect.Descriptor instead.
 func (*QueryParameter) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{4}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *QueryParameter) GetKey() string {
@@ -782,7 +855,7 @@ type Channel struct {
 
 func (x *Channel) Reset() {
 	*x = Channel{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[5]
+	mi := &file_agibridge_v1_call_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +867,7 @@ func (x *Channel) String() string {
 func (*Channel) ProtoMessage() {}
 
 func (x *Channel) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[5]
+	mi := &file_agibridge_v1_call_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +880,7 @@ func (x *Channel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Channel.ProtoReflect.Descriptor instead.
 func (*Channel) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{5}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Channel) GetName() string {
@@ -926,7 +999,7 @@ type Resumption struct {
 
 func (x *Resumption) Reset() {
 	*x = Resumption{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[6]
+	mi := &file_agibridge_v1_call_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1011,7 @@ func (x *Resumption) String() string {
 func (*Resumption) ProtoMessage() {}
 
 func (x *Resumption) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[6]
+	mi := &file_agibridge_v1_call_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1024,7 @@ func (x *Resumption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resumption.ProtoReflect.Descriptor instead.
 func (*Resumption) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{6}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Resumption) GetCause() Resumption_Cause {
@@ -1023,7 +1096,7 @@ type Hangup struct {
 
 func (x *Hangup) Reset() {
 	*x = Hangup{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[7]
+	mi := &file_agibridge_v1_call_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1108,7 @@ func (x *Hangup) String() string {
 func (*Hangup) ProtoMessage() {}
 
 func (x *Hangup) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[7]
+	mi := &file_agibridge_v1_call_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1121,7 @@ func (x *Hangup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hangup.ProtoReflect.Descriptor instead.
 func (*Hangup) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{7}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Hangup) GetSource() Hangup_Source {
@@ -1075,7 +1148,7 @@ type Draining struct {
 
 func (x *Draining) Reset() {
 	*x = Draining{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[8]
+	mi := &file_agibridge_v1_call_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1160,7 @@ func (x *Draining) String() string {
 func (*Draining) ProtoMessage() {}
 
 func (x *Draining) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[8]
+	mi := &file_agibridge_v1_call_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1100,7 +1173,7 @@ func (x *Draining) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Draining.ProtoReflect.Descriptor instead.
 func (*Draining) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{8}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Draining) GetDeadline() *timestamppb.Timestamp {
@@ -1125,7 +1198,7 @@ type CallEnded struct {
 
 func (x *CallEnded) Reset() {
 	*x = CallEnded{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[9]
+	mi := &file_agibridge_v1_call_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1210,7 @@ func (x *CallEnded) String() string {
 func (*CallEnded) ProtoMessage() {}
 
 func (x *CallEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[9]
+	mi := &file_agibridge_v1_call_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1223,7 @@ func (x *CallEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallEnded.ProtoReflect.Descriptor instead.
 func (*CallEnded) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{9}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CallEnded) GetReason() CallEnded_Reason {
@@ -1185,7 +1258,8 @@ type CancelCommand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Also stop it when it is running already, where the bridge has a manager link to this Asterisk and the
-	// command is one that can be stopped (prompts, SAY, RECORD FILE, WAIT FOR DIGIT). Its own result still comes.
+	// command is one that can be stopped (prompts, SAY, RECORD FILE, WAIT FOR DIGIT, GET DATA). Its own result still comes, as if it had
+	// ended there by itself: without a digit, or with what was typed so far. Where it cannot be stopped it goes on.
 	Interrupt     bool `protobuf:"varint,2,opt,name=interrupt,proto3" json:"interrupt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1193,7 +1267,7 @@ type CancelCommand struct {
 
 func (x *CancelCommand) Reset() {
 	*x = CancelCommand{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[10]
+	mi := &file_agibridge_v1_call_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1279,7 @@ func (x *CancelCommand) String() string {
 func (*CancelCommand) ProtoMessage() {}
 
 func (x *CancelCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[10]
+	mi := &file_agibridge_v1_call_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1292,7 @@ func (x *CancelCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelCommand.ProtoReflect.Descriptor instead.
 func (*CancelCommand) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{10}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CancelCommand) GetId() uint32 {
@@ -1248,7 +1322,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[11]
+	mi := &file_agibridge_v1_call_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1334,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[11]
+	mi := &file_agibridge_v1_call_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1347,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{11}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Checkpoint) GetState() []byte {
@@ -1308,7 +1382,7 @@ type EndCall struct {
 
 func (x *EndCall) Reset() {
 	*x = EndCall{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[12]
+	mi := &file_agibridge_v1_call_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1394,7 @@ func (x *EndCall) String() string {
 func (*EndCall) ProtoMessage() {}
 
 func (x *EndCall) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[12]
+	mi := &file_agibridge_v1_call_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1407,7 @@ func (x *EndCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCall.ProtoReflect.Descriptor instead.
 func (*EndCall) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{12}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EndCall) GetVariables() map[string]string {
@@ -1426,7 +1500,7 @@ type ContinueDialplan struct {
 
 func (x *ContinueDialplan) Reset() {
 	*x = ContinueDialplan{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[13]
+	mi := &file_agibridge_v1_call_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1438,7 +1512,7 @@ func (x *ContinueDialplan) String() string {
 func (*ContinueDialplan) ProtoMessage() {}
 
 func (x *ContinueDialplan) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[13]
+	mi := &file_agibridge_v1_call_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1451,7 +1525,7 @@ func (x *ContinueDialplan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContinueDialplan.ProtoReflect.Descriptor instead.
 func (*ContinueDialplan) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{13}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{14}
 }
 
 type FailDialplan struct {
@@ -1464,7 +1538,7 @@ type FailDialplan struct {
 
 func (x *FailDialplan) Reset() {
 	*x = FailDialplan{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[14]
+	mi := &file_agibridge_v1_call_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1550,7 @@ func (x *FailDialplan) String() string {
 func (*FailDialplan) ProtoMessage() {}
 
 func (x *FailDialplan) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[14]
+	mi := &file_agibridge_v1_call_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1563,7 @@ func (x *FailDialplan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailDialplan.ProtoReflect.Descriptor instead.
 func (*FailDialplan) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{14}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FailDialplan) GetReason() string {
@@ -1510,7 +1584,7 @@ type GotoDialplan struct {
 
 func (x *GotoDialplan) Reset() {
 	*x = GotoDialplan{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[15]
+	mi := &file_agibridge_v1_call_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1596,7 @@ func (x *GotoDialplan) String() string {
 func (*GotoDialplan) ProtoMessage() {}
 
 func (x *GotoDialplan) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[15]
+	mi := &file_agibridge_v1_call_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1609,7 @@ func (x *GotoDialplan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GotoDialplan.ProtoReflect.Descriptor instead.
 func (*GotoDialplan) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{15}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GotoDialplan) GetContext() string {
@@ -1567,7 +1641,7 @@ type HangupChannel struct {
 
 func (x *HangupChannel) Reset() {
 	*x = HangupChannel{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[16]
+	mi := &file_agibridge_v1_call_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1579,7 +1653,7 @@ func (x *HangupChannel) String() string {
 func (*HangupChannel) ProtoMessage() {}
 
 func (x *HangupChannel) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[16]
+	mi := &file_agibridge_v1_call_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1592,7 +1666,7 @@ func (x *HangupChannel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HangupChannel.ProtoReflect.Descriptor instead.
 func (*HangupChannel) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{16}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{17}
 }
 
 // The service is done with the call at once: what it had not got written is CANCELLED, a command at Asterisk goes on and its
@@ -1610,7 +1684,7 @@ type Handoff struct {
 
 func (x *Handoff) Reset() {
 	*x = Handoff{}
-	mi := &file_agibridge_v1_call_proto_msgTypes[17]
+	mi := &file_agibridge_v1_call_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1622,7 +1696,7 @@ func (x *Handoff) String() string {
 func (*Handoff) ProtoMessage() {}
 
 func (x *Handoff) ProtoReflect() protoreflect.Message {
-	mi := &file_agibridge_v1_call_proto_msgTypes[17]
+	mi := &file_agibridge_v1_call_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1635,7 +1709,7 @@ func (x *Handoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Handoff.ProtoReflect.Descriptor instead.
 func (*Handoff) Descriptor() ([]byte, []int) {
-	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{17}
+	return file_agibridge_v1_call_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Handoff) GetRoute() string {
@@ -1656,14 +1730,15 @@ var File_agibridge_v1_call_proto protoreflect.FileDescriptor
 
 const file_agibridge_v1_call_proto_rawDesc = "" +
 	"\n" +
-	"\x17agibridge/v1/call.proto\x12\fagibridge.v1\x1a\x1aagibridge/v1/command.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x03\n" +
+	"\x17agibridge/v1/call.proto\x12\fagibridge.v1\x1a\x1aagibridge/v1/command.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x03\n" +
 	"\tCallEvent\x125\n" +
 	"\astarted\x18\x01 \x01(\v2\x19.agibridge.v1.CallStartedH\x00R\astarted\x12;\n" +
 	"\bprogress\x18\x02 \x01(\v2\x1d.agibridge.v1.CommandProgressH\x00R\bprogress\x125\n" +
 	"\x06result\x18\x03 \x01(\v2\x1b.agibridge.v1.CommandResultH\x00R\x06result\x12.\n" +
 	"\x06hangup\x18\x04 \x01(\v2\x14.agibridge.v1.HangupH\x00R\x06hangup\x124\n" +
 	"\bdraining\x18\x05 \x01(\v2\x16.agibridge.v1.DrainingH\x00R\bdraining\x12/\n" +
-	"\x05ended\x18\x06 \x01(\v2\x17.agibridge.v1.CallEndedH\x00R\x05ended\x127\n" +
+	"\x05ended\x18\x06 \x01(\v2\x17.agibridge.v1.CallEndedH\x00R\x05ended\x12+\n" +
+	"\x05digit\x18\a \x01(\v2\x13.agibridge.v1.DigitH\x00R\x05digit\x127\n" +
 	"\theartbeat\x18\x0f \x01(\v2\x17.agibridge.v1.HeartbeatH\x00R\theartbeatB\a\n" +
 	"\x05event\"\xd5\x02\n" +
 	"\vCallControl\x121\n" +
@@ -1676,7 +1751,10 @@ const file_agibridge_v1_call_proto_rawDesc = "" +
 	"\ahandoff\x18\x05 \x01(\v2\x15.agibridge.v1.HandoffH\x00R\ahandoff\x127\n" +
 	"\theartbeat\x18\x0f \x01(\v2\x17.agibridge.v1.HeartbeatH\x00R\theartbeatB\t\n" +
 	"\acontrol\"\v\n" +
-	"\tHeartbeat\"\xb7\x06\n" +
+	"\tHeartbeat\"T\n" +
+	"\x05Digit\x12\x14\n" +
+	"\x05digit\x18\x01 \x01(\tR\x05digit\x125\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\"\xb7\x06\n" +
 	"\vCallStarted\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x14\n" +
 	"\x05route\x18\x02 \x01(\tR\x05route\x12V\n" +
@@ -1812,7 +1890,7 @@ func file_agibridge_v1_call_proto_rawDescGZIP() []byte {
 }
 
 var file_agibridge_v1_call_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_agibridge_v1_call_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_agibridge_v1_call_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_agibridge_v1_call_proto_goTypes = []any{
 	(Resumption_Cause)(0),         // 0: agibridge.v1.Resumption.Cause
 	(Hangup_Source)(0),            // 1: agibridge.v1.Hangup.Source
@@ -1820,72 +1898,75 @@ var file_agibridge_v1_call_proto_goTypes = []any{
 	(*CallEvent)(nil),             // 3: agibridge.v1.CallEvent
 	(*CallControl)(nil),           // 4: agibridge.v1.CallControl
 	(*Heartbeat)(nil),             // 5: agibridge.v1.Heartbeat
-	(*CallStarted)(nil),           // 6: agibridge.v1.CallStarted
-	(*QueryParameter)(nil),        // 7: agibridge.v1.QueryParameter
-	(*Channel)(nil),               // 8: agibridge.v1.Channel
-	(*Resumption)(nil),            // 9: agibridge.v1.Resumption
-	(*Hangup)(nil),                // 10: agibridge.v1.Hangup
-	(*Draining)(nil),              // 11: agibridge.v1.Draining
-	(*CallEnded)(nil),             // 12: agibridge.v1.CallEnded
-	(*CancelCommand)(nil),         // 13: agibridge.v1.CancelCommand
-	(*Checkpoint)(nil),            // 14: agibridge.v1.Checkpoint
-	(*EndCall)(nil),               // 15: agibridge.v1.EndCall
-	(*ContinueDialplan)(nil),      // 16: agibridge.v1.ContinueDialplan
-	(*FailDialplan)(nil),          // 17: agibridge.v1.FailDialplan
-	(*GotoDialplan)(nil),          // 18: agibridge.v1.GotoDialplan
-	(*HangupChannel)(nil),         // 19: agibridge.v1.HangupChannel
-	(*Handoff)(nil),               // 20: agibridge.v1.Handoff
-	nil,                           // 21: agibridge.v1.CallStarted.PathParametersEntry
-	nil,                           // 22: agibridge.v1.CallStarted.EnvironmentEntry
-	nil,                           // 23: agibridge.v1.CallStarted.TraceContextEntry
-	nil,                           // 24: agibridge.v1.EndCall.VariablesEntry
-	(*CommandProgress)(nil),       // 25: agibridge.v1.CommandProgress
-	(*CommandResult)(nil),         // 26: agibridge.v1.CommandResult
-	(*Command)(nil),               // 27: agibridge.v1.Command
-	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
+	(*Digit)(nil),                 // 6: agibridge.v1.Digit
+	(*CallStarted)(nil),           // 7: agibridge.v1.CallStarted
+	(*QueryParameter)(nil),        // 8: agibridge.v1.QueryParameter
+	(*Channel)(nil),               // 9: agibridge.v1.Channel
+	(*Resumption)(nil),            // 10: agibridge.v1.Resumption
+	(*Hangup)(nil),                // 11: agibridge.v1.Hangup
+	(*Draining)(nil),              // 12: agibridge.v1.Draining
+	(*CallEnded)(nil),             // 13: agibridge.v1.CallEnded
+	(*CancelCommand)(nil),         // 14: agibridge.v1.CancelCommand
+	(*Checkpoint)(nil),            // 15: agibridge.v1.Checkpoint
+	(*EndCall)(nil),               // 16: agibridge.v1.EndCall
+	(*ContinueDialplan)(nil),      // 17: agibridge.v1.ContinueDialplan
+	(*FailDialplan)(nil),          // 18: agibridge.v1.FailDialplan
+	(*GotoDialplan)(nil),          // 19: agibridge.v1.GotoDialplan
+	(*HangupChannel)(nil),         // 20: agibridge.v1.HangupChannel
+	(*Handoff)(nil),               // 21: agibridge.v1.Handoff
+	nil,                           // 22: agibridge.v1.CallStarted.PathParametersEntry
+	nil,                           // 23: agibridge.v1.CallStarted.EnvironmentEntry
+	nil,                           // 24: agibridge.v1.CallStarted.TraceContextEntry
+	nil,                           // 25: agibridge.v1.EndCall.VariablesEntry
+	(*CommandProgress)(nil),       // 26: agibridge.v1.CommandProgress
+	(*CommandResult)(nil),         // 27: agibridge.v1.CommandResult
+	(*Command)(nil),               // 28: agibridge.v1.Command
 	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
 }
 var file_agibridge_v1_call_proto_depIdxs = []int32{
-	6,  // 0: agibridge.v1.CallEvent.started:type_name -> agibridge.v1.CallStarted
-	25, // 1: agibridge.v1.CallEvent.progress:type_name -> agibridge.v1.CommandProgress
-	26, // 2: agibridge.v1.CallEvent.result:type_name -> agibridge.v1.CommandResult
-	10, // 3: agibridge.v1.CallEvent.hangup:type_name -> agibridge.v1.Hangup
-	11, // 4: agibridge.v1.CallEvent.draining:type_name -> agibridge.v1.Draining
-	12, // 5: agibridge.v1.CallEvent.ended:type_name -> agibridge.v1.CallEnded
-	5,  // 6: agibridge.v1.CallEvent.heartbeat:type_name -> agibridge.v1.Heartbeat
-	27, // 7: agibridge.v1.CallControl.command:type_name -> agibridge.v1.Command
-	13, // 8: agibridge.v1.CallControl.cancel:type_name -> agibridge.v1.CancelCommand
-	14, // 9: agibridge.v1.CallControl.checkpoint:type_name -> agibridge.v1.Checkpoint
-	15, // 10: agibridge.v1.CallControl.end:type_name -> agibridge.v1.EndCall
-	20, // 11: agibridge.v1.CallControl.handoff:type_name -> agibridge.v1.Handoff
-	5,  // 12: agibridge.v1.CallControl.heartbeat:type_name -> agibridge.v1.Heartbeat
-	21, // 13: agibridge.v1.CallStarted.path_parameters:type_name -> agibridge.v1.CallStarted.PathParametersEntry
-	7,  // 14: agibridge.v1.CallStarted.query_parameters:type_name -> agibridge.v1.QueryParameter
-	8,  // 15: agibridge.v1.CallStarted.channel:type_name -> agibridge.v1.Channel
-	22, // 16: agibridge.v1.CallStarted.environment:type_name -> agibridge.v1.CallStarted.EnvironmentEntry
-	28, // 17: agibridge.v1.CallStarted.accepted_at:type_name -> google.protobuf.Timestamp
-	9,  // 18: agibridge.v1.CallStarted.resumption:type_name -> agibridge.v1.Resumption
-	23, // 19: agibridge.v1.CallStarted.trace_context:type_name -> agibridge.v1.CallStarted.TraceContextEntry
-	0,  // 20: agibridge.v1.Resumption.cause:type_name -> agibridge.v1.Resumption.Cause
-	27, // 21: agibridge.v1.Resumption.running:type_name -> agibridge.v1.Command
-	26, // 22: agibridge.v1.Resumption.results:type_name -> agibridge.v1.CommandResult
-	1,  // 23: agibridge.v1.Hangup.source:type_name -> agibridge.v1.Hangup.Source
-	29, // 24: agibridge.v1.Hangup.grace:type_name -> google.protobuf.Duration
-	28, // 25: agibridge.v1.Draining.deadline:type_name -> google.protobuf.Timestamp
-	2,  // 26: agibridge.v1.CallEnded.reason:type_name -> agibridge.v1.CallEnded.Reason
-	29, // 27: agibridge.v1.CallEnded.duration:type_name -> google.protobuf.Duration
-	24, // 28: agibridge.v1.EndCall.variables:type_name -> agibridge.v1.EndCall.VariablesEntry
-	16, // 29: agibridge.v1.EndCall.continue_dialplan:type_name -> agibridge.v1.ContinueDialplan
-	17, // 30: agibridge.v1.EndCall.fail_dialplan:type_name -> agibridge.v1.FailDialplan
-	18, // 31: agibridge.v1.EndCall.goto_dialplan:type_name -> agibridge.v1.GotoDialplan
-	19, // 32: agibridge.v1.EndCall.hang_up:type_name -> agibridge.v1.HangupChannel
-	3,  // 33: agibridge.v1.CallService.HandleCall:input_type -> agibridge.v1.CallEvent
-	4,  // 34: agibridge.v1.CallService.HandleCall:output_type -> agibridge.v1.CallControl
-	34, // [34:35] is the sub-list for method output_type
-	33, // [33:34] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	7,  // 0: agibridge.v1.CallEvent.started:type_name -> agibridge.v1.CallStarted
+	26, // 1: agibridge.v1.CallEvent.progress:type_name -> agibridge.v1.CommandProgress
+	27, // 2: agibridge.v1.CallEvent.result:type_name -> agibridge.v1.CommandResult
+	11, // 3: agibridge.v1.CallEvent.hangup:type_name -> agibridge.v1.Hangup
+	12, // 4: agibridge.v1.CallEvent.draining:type_name -> agibridge.v1.Draining
+	13, // 5: agibridge.v1.CallEvent.ended:type_name -> agibridge.v1.CallEnded
+	6,  // 6: agibridge.v1.CallEvent.digit:type_name -> agibridge.v1.Digit
+	5,  // 7: agibridge.v1.CallEvent.heartbeat:type_name -> agibridge.v1.Heartbeat
+	28, // 8: agibridge.v1.CallControl.command:type_name -> agibridge.v1.Command
+	14, // 9: agibridge.v1.CallControl.cancel:type_name -> agibridge.v1.CancelCommand
+	15, // 10: agibridge.v1.CallControl.checkpoint:type_name -> agibridge.v1.Checkpoint
+	16, // 11: agibridge.v1.CallControl.end:type_name -> agibridge.v1.EndCall
+	21, // 12: agibridge.v1.CallControl.handoff:type_name -> agibridge.v1.Handoff
+	5,  // 13: agibridge.v1.CallControl.heartbeat:type_name -> agibridge.v1.Heartbeat
+	29, // 14: agibridge.v1.Digit.duration:type_name -> google.protobuf.Duration
+	22, // 15: agibridge.v1.CallStarted.path_parameters:type_name -> agibridge.v1.CallStarted.PathParametersEntry
+	8,  // 16: agibridge.v1.CallStarted.query_parameters:type_name -> agibridge.v1.QueryParameter
+	9,  // 17: agibridge.v1.CallStarted.channel:type_name -> agibridge.v1.Channel
+	23, // 18: agibridge.v1.CallStarted.environment:type_name -> agibridge.v1.CallStarted.EnvironmentEntry
+	30, // 19: agibridge.v1.CallStarted.accepted_at:type_name -> google.protobuf.Timestamp
+	10, // 20: agibridge.v1.CallStarted.resumption:type_name -> agibridge.v1.Resumption
+	24, // 21: agibridge.v1.CallStarted.trace_context:type_name -> agibridge.v1.CallStarted.TraceContextEntry
+	0,  // 22: agibridge.v1.Resumption.cause:type_name -> agibridge.v1.Resumption.Cause
+	28, // 23: agibridge.v1.Resumption.running:type_name -> agibridge.v1.Command
+	27, // 24: agibridge.v1.Resumption.results:type_name -> agibridge.v1.CommandResult
+	1,  // 25: agibridge.v1.Hangup.source:type_name -> agibridge.v1.Hangup.Source
+	29, // 26: agibridge.v1.Hangup.grace:type_name -> google.protobuf.Duration
+	30, // 27: agibridge.v1.Draining.deadline:type_name -> google.protobuf.Timestamp
+	2,  // 28: agibridge.v1.CallEnded.reason:type_name -> agibridge.v1.CallEnded.Reason
+	29, // 29: agibridge.v1.CallEnded.duration:type_name -> google.protobuf.Duration
+	25, // 30: agibridge.v1.EndCall.variables:type_name -> agibridge.v1.EndCall.VariablesEntry
+	17, // 31: agibridge.v1.EndCall.continue_dialplan:type_name -> agibridge.v1.ContinueDialplan
+	18, // 32: agibridge.v1.EndCall.fail_dialplan:type_name -> agibridge.v1.FailDialplan
+	19, // 33: agibridge.v1.EndCall.goto_dialplan:type_name -> agibridge.v1.GotoDialplan
+	20, // 34: agibridge.v1.EndCall.hang_up:type_name -> agibridge.v1.HangupChannel
+	3,  // 35: agibridge.v1.CallService.HandleCall:input_type -> agibridge.v1.CallEvent
+	4,  // 36: agibridge.v1.CallService.HandleCall:output_type -> agibridge.v1.CallControl
+	36, // [36:37] is the sub-list for method output_type
+	35, // [35:36] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_agibridge_v1_call_proto_init() }
@@ -1901,6 +1982,7 @@ func file_agibridge_v1_call_proto_init() {
 		(*CallEvent_Hangup)(nil),
 		(*CallEvent_Draining)(nil),
 		(*CallEvent_Ended)(nil),
+		(*CallEvent_Digit)(nil),
 		(*CallEvent_Heartbeat)(nil),
 	}
 	file_agibridge_v1_call_proto_msgTypes[1].OneofWrappers = []any{
@@ -1911,22 +1993,22 @@ func file_agibridge_v1_call_proto_init() {
 		(*CallControl_Handoff)(nil),
 		(*CallControl_Heartbeat)(nil),
 	}
-	file_agibridge_v1_call_proto_msgTypes[6].OneofWrappers = []any{}
-	file_agibridge_v1_call_proto_msgTypes[11].OneofWrappers = []any{}
-	file_agibridge_v1_call_proto_msgTypes[12].OneofWrappers = []any{
+	file_agibridge_v1_call_proto_msgTypes[7].OneofWrappers = []any{}
+	file_agibridge_v1_call_proto_msgTypes[12].OneofWrappers = []any{}
+	file_agibridge_v1_call_proto_msgTypes[13].OneofWrappers = []any{
 		(*EndCall_ContinueDialplan)(nil),
 		(*EndCall_FailDialplan)(nil),
 		(*EndCall_GotoDialplan)(nil),
 		(*EndCall_HangUp)(nil),
 	}
-	file_agibridge_v1_call_proto_msgTypes[17].OneofWrappers = []any{}
+	file_agibridge_v1_call_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agibridge_v1_call_proto_rawDesc), len(file_agibridge_v1_call_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -418,7 +418,8 @@ type Command struct {
 	// Chosen by the service: above every id that it used before in this call.
 	Id uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// When to stop waiting, counted from the moment the command is written to Asterisk. Unset: no limit.
-	// AGI cannot take a command back: after TIMED_OUT, the next one still waits until Asterisk has answered.
+	// AGI cannot take a command back: after TIMED_OUT, the next one still waits until Asterisk has answered. A CancelCommand with
+	// `interrupt` stops it then, too.
 	Timeout *durationpb.Duration `protobuf:"bytes,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// Run only when the command before it succeeded; otherwise its result is SKIPPED.
 	RequiresSuccess bool `protobuf:"varint,3,opt,name=requires_success,json=requiresSuccess,proto3" json:"requires_success,omitempty"`
@@ -2037,7 +2038,7 @@ func (x *ExecResult) GetResult() int32 {
 type RecordingResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	End   RecordingResult_End    `protobuf:"varint,1,opt,name=end,proto3,enum=agibridge.v1.RecordingResult_End" json:"end,omitempty"`
-	// Set with END_DIGIT.
+	// Set with END_DIGIT, and empty when it was stopped by a CancelCommand.
 	Digit string `protobuf:"bytes,2,opt,name=digit,proto3" json:"digit,omitempty"`
 	// Length of the file.
 	EndSamples    uint32 `protobuf:"varint,3,opt,name=end_samples,json=endSamples,proto3" json:"end_samples,omitempty"`

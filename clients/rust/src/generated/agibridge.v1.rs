@@ -5,7 +5,8 @@ pub struct Command {
     #[prost(uint32, tag = "1")]
     pub id: u32,
     /// When to stop waiting, counted from the moment the command is written to Asterisk. Unset: no limit.
-    /// AGI cannot take a command back: after TIMED_OUT, the next one still waits until Asterisk has answered.
+    /// AGI cannot take a command back: after TIMED_OUT, the next one still waits until Asterisk has answered. A CancelCommand with
+    /// `interrupt` stops it then, too.
     #[prost(message, optional, tag = "2")]
     pub timeout: ::core::option::Option<::prost_types::Duration>,
     /// Run only when the command before it succeeded; otherwise its result is SKIPPED.
@@ -350,7 +351,7 @@ pub struct ExecResult {
 pub struct RecordingResult {
     #[prost(enumeration = "recording_result::End", tag = "1")]
     pub end: i32,
-    /// Set with END_DIGIT.
+    /// Set with END_DIGIT, and empty when it was stopped by a CancelCommand.
     #[prost(string, tag = "2")]
     pub digit: ::prost::alloc::string::String,
     /// Length of the file.
@@ -1005,7 +1006,7 @@ impl ChannelState {
 /// What the bridge tells the service.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CallEvent {
-    #[prost(oneof = "call_event::Event", tags = "1, 2, 3, 4, 5, 6, 15")]
+    #[prost(oneof = "call_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 15")]
     pub event: ::core::option::Option<call_event::Event>,
 }
 /// Nested message and enum types in `CallEvent`.
@@ -1024,6 +1025,9 @@ pub mod call_event {
         Draining(super::Draining),
         #[prost(message, tag = "6")]
         Ended(super::CallEnded),
+        /// On routes with `digits`.
+        #[prost(message, tag = "7")]
+        Digit(super::Digit),
         /// Sent when nothing else was for a while, so that no proxy takes the stream for dead. The service answers it with the control of
         /// that name: some proxies watch each direction.
         #[prost(message, tag = "15")]
@@ -1062,6 +1066,17 @@ pub mod call_control {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Heartbeat {}
+/// The caller pressed a key, whether a command ran or not: told by Asterisk's manager when the key was let go. A command that reads
+/// digits gets it as well, and its result may come before or after this.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Digit {
+    /// One of 0-9, \*, # and A-D.
+    #[prost(string, tag = "1")]
+    pub digit: ::prost::alloc::string::String,
+    /// How long it was held, as Asterisk says.
+    #[prost(message, optional, tag = "2")]
+    pub duration: ::core::option::Option<::prost_types::Duration>,
+}
 /// The call as it stood when Asterisk connected.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CallStarted {
@@ -1376,7 +1391,8 @@ pub struct CancelCommand {
     #[prost(uint32, tag = "1")]
     pub id: u32,
     /// Also stop it when it is running already, where the bridge has a manager link to this Asterisk and the
-    /// command is one that can be stopped (prompts, SAY, RECORD FILE, WAIT FOR DIGIT). Its own result still comes.
+    /// command is one that can be stopped (prompts, SAY, RECORD FILE, WAIT FOR DIGIT, GET DATA). Its own result still comes, as if it had
+    /// ended there by itself: without a digit, or with what was typed so far. Where it cannot be stopped it goes on.
     #[prost(bool, tag = "2")]
     pub interrupt: bool,
 }

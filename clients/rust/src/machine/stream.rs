@@ -97,7 +97,8 @@ impl Machine {
     /// An event of the bridge. What does not fit is ignored: nothing that comes may break the process.
     pub(crate) fn event(&self, event: CallEvent) {
         match event.event {
-            None => {}
+            // An event of a newer contract, or one that no method of this library tells.
+            None | Some(Event::Digit(_)) => {}
             Some(Event::Heartbeat(it)) => {
                 let mut state = self.state();
                 // Where anything waits to be sent, proxies on the way see traffic enough.

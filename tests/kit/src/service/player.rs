@@ -107,6 +107,10 @@ fn has(log: &Log, what: WaitFor) -> bool {
         Event::Hangup(_) => what == WaitFor::Hangup,
         Event::Ended(_) => what == WaitFor::Ended,
         Event::Draining(_) => what == WaitFor::Draining,
-        Event::Started(_) | Event::Progress(_) | Event::Result(_) | Event::Heartbeat(_) => false,
+        Event::Started(_)
+        | Event::Progress(_)
+        | Event::Result(_)
+        | Event::Digit(_)
+        | Event::Heartbeat(_) => false,
     })
 }

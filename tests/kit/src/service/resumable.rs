@@ -259,7 +259,11 @@ impl Player {
                 self.tell("hangup", json!({ "hangup": hangup }));
             }
             Event::Ended(ended) => self.tell("ended", json!({ "ended": ended })),
-            Event::Started(_) | Event::Progress(_) | Event::Draining(_) | Event::Heartbeat(_) => {}
+            Event::Started(_)
+            | Event::Progress(_)
+            | Event::Draining(_)
+            | Event::Digit(_)
+            | Event::Heartbeat(_) => {}
         }
         Ok(())
     }

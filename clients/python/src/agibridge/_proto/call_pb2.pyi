@@ -39,6 +39,7 @@ class CallEvent(_message.Message):
     HANGUP_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
+    DIGIT_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def started(self) -> Global___CallStarted: ...
@@ -52,6 +53,10 @@ class CallEvent(_message.Message):
     def draining(self) -> Global___Draining: ...
     @_builtins.property
     def ended(self) -> Global___CallEnded: ...
+    @_builtins.property
+    def digit(self) -> Global___Digit:
+        """On routes with `digits`."""
+
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
         """Sent when nothing else was for a while, so that no proxy takes the stream for dead. The service answers it with the control of
@@ -67,13 +72,14 @@ class CallEvent(_message.Message):
         hangup: Global___Hangup | None = ...,
         draining: Global___Draining | None = ...,
         ended: Global___CallEnded | None = ...,
+        digit: Global___Digit | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "ended", b"ended", "event", b"event", "hangup", b"hangup", "heartbeat", b"heartbeat", "progress", b"progress", "result", b"result", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["digit", b"digit", "draining", b"draining", "ended", b"ended", "event", b"event", "hangup", b"hangup", "heartbeat", b"heartbeat", "progress", b"progress", "result", b"result", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "ended", b"ended", "event", b"event", "hangup", b"hangup", "heartbeat", b"heartbeat", "progress", b"progress", "result", b"result", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digit", b"digit", "draining", b"draining", "ended", b"ended", "event", b"event", "hangup", b"hangup", "heartbeat", b"heartbeat", "progress", b"progress", "result", b"result", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "progress", "result", "hangup", "draining", "ended", "heartbeat"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "progress", "result", "hangup", "draining", "ended", "digit", "heartbeat"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -149,6 +155,36 @@ class Heartbeat(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class Digit(_message.Message):
+    """The caller pressed a key, whether a command ran or not: told by Asterisk's manager when the key was let go. A command that reads
+    digits gets it as well, and its result may come before or after this.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGIT_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    digit: _builtins.str
+    """One of 0-9, *, # and A-D."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long it was held, as Asterisk says."""
+
+    def __init__(
+        self,
+        *,
+        digit: _builtins.str = ...,
+        duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digit", b"digit", "duration", b"duration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Digit: _TypeAlias = Digit  # noqa: Y015
 
 @_typing.final
 class CallStarted(_message.Message):
@@ -617,7 +653,8 @@ class CancelCommand(_message.Message):
     id: _builtins.int
     interrupt: _builtins.bool
     """Also stop it when it is running already, where the bridge has a manager link to this Asterisk and the
-    command is one that can be stopped (prompts, SAY, RECORD FILE, WAIT FOR DIGIT). Its own result still comes.
+    command is one that can be stopped (prompts, SAY, RECORD FILE, WAIT FOR DIGIT, GET DATA). Its own result still comes, as if it had
+    ended there by itself: without a digit, or with what was typed so far. Where it cannot be stopped it goes on.
     """
     def __init__(
         self,

@@ -144,7 +144,8 @@ class Command(_message.Message):
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
         """When to stop waiting, counted from the moment the command is written to Asterisk. Unset: no limit.
-        AGI cannot take a command back: after TIMED_OUT, the next one still waits until Asterisk has answered.
+        AGI cannot take a command back: after TIMED_OUT, the next one still waits until Asterisk has answered. A CancelCommand with
+        `interrupt` stops it then, too.
         """
 
     @_builtins.property
@@ -717,7 +718,7 @@ class RecordingResult(_message.Message):
     END_SAMPLES_FIELD_NUMBER: _builtins.int
     end: Global___RecordingResult.End.ValueType
     digit: _builtins.str
-    """Set with END_DIGIT."""
+    """Set with END_DIGIT, and empty when it was stopped by a CancelCommand."""
     end_samples: _builtins.int
     """Length of the file."""
     def __init__(

@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agibridge/v1/call.proto.
  */
 export const file_agibridge_v1_call: GenFile = /*@__PURE__*/
-  fileDesc("ChdhZ2licmlkZ2UvdjEvY2FsbC5wcm90bxIMYWdpYnJpZGdlLnYxItACCglDYWxsRXZlbnQSLAoHc3RhcnRlZBgBIAEoCzIZLmFnaWJyaWRnZS52MS5DYWxsU3RhcnRlZEgAEjEKCHByb2dyZXNzGAIgASgLMh0uYWdpYnJpZGdlLnYxLkNvbW1hbmRQcm9ncmVzc0gAEi0KBnJlc3VsdBgDIAEoCzIbLmFnaWJyaWRnZS52MS5Db21tYW5kUmVzdWx0SAASJgoGaGFuZ3VwGAQgASgLMhQuYWdpYnJpZGdlLnYxLkhhbmd1cEgAEioKCGRyYWluaW5nGAUgASgLMhYuYWdpYnJpZGdlLnYxLkRyYWluaW5nSAASKAoFZW5kZWQYBiABKAsyFy5hZ2licmlkZ2UudjEuQ2FsbEVuZGVkSAASLAoJaGVhcnRiZWF0GA8gASgLMhcuYWdpYnJpZGdlLnYxLkhlYXJ0YmVhdEgAQgcKBWV2ZW50Ip8CCgtDYWxsQ29udHJvbBIoCgdjb21tYW5kGAEgASgLMhUuYWdpYnJpZGdlLnYxLkNvbW1hbmRIABItCgZjYW5jZWwYAiABKAsyGy5hZ2licmlkZ2UudjEuQ2FuY2VsQ29tbWFuZEgAEi4KCmNoZWNrcG9pbnQYAyABKAsyGC5hZ2licmlkZ2UudjEuQ2hlY2twb2ludEgAEiQKA2VuZBgEIAEoCzIVLmFnaWJyaWRnZS52MS5FbmRDYWxsSAASKAoHaGFuZG9mZhgFIAEoCzIVLmFnaWJyaWRnZS52MS5IYW5kb2ZmSAASLAoJaGVhcnRiZWF0GA8gASgLMhcuYWdpYnJpZGdlLnYxLkhlYXJ0YmVhdEgAQgkKB2NvbnRyb2wiCwoJSGVhcnRiZWF0IokFCgtDYWxsU3RhcnRlZBIPCgdjYWxsX2lkGAEgASgJEg0KBXJvdXRlGAIgASgJEkYKD3BhdGhfcGFyYW1ldGVycxgDIAMoCzItLmFnaWJyaWRnZS52MS5DYWxsU3RhcnRlZC5QYXRoUGFyYW1ldGVyc0VudHJ5EjYKEHF1ZXJ5X3BhcmFtZXRlcnMYBCADKAsyHC5hZ2licmlkZ2UudjEuUXVlcnlQYXJhbWV0ZXISEQoJYXJndW1lbnRzGAUgAygJEiYKB2NoYW5uZWwYBiABKAsyFS5hZ2licmlkZ2UudjEuQ2hhbm5lbBI/CgtlbnZpcm9ubWVudBgHIAMoCzIqLmFnaWJyaWRnZS52MS5DYWxsU3RhcnRlZC5FbnZpcm9ubWVudEVudHJ5Ei8KC2FjY2VwdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgpyZXN1bXB0aW9uGAkgASgLMhguYWdpYnJpZGdlLnYxLlJlc3VtcHRpb24SGwoTbWF4X3F1ZXVlZF9jb21tYW5kcxgKIAEoDRJCCg10cmFjZV9jb250ZXh0GAsgAygLMisuYWdpYnJpZGdlLnYxLkNhbGxTdGFydGVkLlRyYWNlQ29udGV4dEVudHJ5GjUKE1BhdGhQYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBFbnZpcm9ubWVudEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMwoRVHJhY2VDb250ZXh0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIsCg5RdWVyeVBhcmFtZXRlchILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAkilQIKB0NoYW5uZWwSDAoEbmFtZRgBIAEoCRIRCgl1bmlxdWVfaWQYAiABKAkSDAoEdHlwZRgDIAEoCRIQCghsYW5ndWFnZRgEIAEoCRIYChBjYWxsZXJfaWRfbnVtYmVyGAUgASgJEhYKDmNhbGxlcl9pZF9uYW1lGAYgASgJEhUKDWRpYWxlZF9udW1iZXIYByABKAkSGgoScmVkaXJlY3RpbmdfbnVtYmVyGAggASgJEg8KB2NvbnRleHQYCSABKAkSEQoJZXh0ZW5zaW9uGAogASgJEhAKCHByaW9yaXR5GAsgASgFEhQKDGFjY291bnRfY29kZRgMIAEoCRIYChBhc3Rlcmlza192ZXJzaW9uGA0gASgJIusCCgpSZXN1bXB0aW9uEi0KBWNhdXNlGAEgASgOMh4uYWdpYnJpZGdlLnYxLlJlc3VtcHRpb24uQ2F1c2USDwoHYXR0ZW1wdBgCIAEoDRIXCgpjaGVja3BvaW50GAMgASgMSACIAQESKwoHcnVubmluZxgEIAEoCzIVLmFnaWJyaWRnZS52MS5Db21tYW5kSAGIAQESLAoHcmVzdWx0cxgFIAMoCzIbLmFnaWJyaWRnZS52MS5Db21tYW5kUmVzdWx0EhkKEXJlc3VsdHNfdHJ1bmNhdGVkGAYgASgIEg8KB2h1bmdfdXAYByABKAgSFwoPbGFzdF9jb21tYW5kX2lkGAggASgNIkkKBUNhdXNlEhUKEUNBVVNFX1VOU1BFQ0lGSUVEEAASFgoSQ0FVU0VfU0VSVklDRV9MT1NUEAESEQoNQ0FVU0VfSEFORE9GRhACQg0KC19jaGVja3BvaW50QgoKCF9ydW5uaW5nItEBCgZIYW5ndXASKwoGc291cmNlGAEgASgOMhsuYWdpYnJpZGdlLnYxLkhhbmd1cC5Tb3VyY2USKAoFZ3JhY2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24icAoGU291cmNlEhYKElNPVVJDRV9VTlNQRUNJRklFRBAAEhEKDVNPVVJDRV9TSUdOQUwQARIQCgxTT1VSQ0VfUkVQTFkQAhIVChFTT1VSQ0VfQ09OTkVDVElPThADEhIKDlNPVVJDRV9TRVJWSUNFEAQiOAoIRHJhaW5pbmcSLAoIZGVhZGxpbmUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItoCCglDYWxsRW5kZWQSLgoGcmVhc29uGAEgASgOMh4uYWdpYnJpZGdlLnYxLkNhbGxFbmRlZC5SZWFzb24SDgoGZGV0YWlsGAIgASgJEisKCGR1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGNvbW1hbmRzGAQgASgNIs0BCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASEgoOUkVBU09OX1NFUlZJQ0UQARIRCg1SRUFTT05fSEFOR1VQEAISEgoOUkVBU09OX0hBTkRPRkYQAxIaChZSRUFTT05fQ09OTkVDVElPTl9MT1NUEAQSGQoVUkVBU09OX1BST1RPQ09MX0VSUk9SEAUSEgoOUkVBU09OX0RSQUlORUQQBhIQCgxSRUFTT05fTElNSVQQBxITCg9SRUFTT05fT1BFUkFUT1IQCCIuCg1DYW5jZWxDb21tYW5kEgoKAmlkGAEgASgNEhEKCWludGVycnVwdBgCIAEoCCJLCgpDaGVja3BvaW50Eg0KBXN0YXRlGAEgASgMEhsKDmxhc3RfcmVzdWx0X2lkGAIgASgNSACIAQFCEQoPX2xhc3RfcmVzdWx0X2lkItMCCgdFbmRDYWxsEjcKCXZhcmlhYmxlcxgBIAMoCzIkLmFnaWJyaWRnZS52MS5FbmRDYWxsLlZhcmlhYmxlc0VudHJ5EjsKEWNvbnRpbnVlX2RpYWxwbGFuGAIgASgLMh4uYWdpYnJpZGdlLnYxLkNvbnRpbnVlRGlhbHBsYW5IABIzCg1mYWlsX2RpYWxwbGFuGAMgASgLMhouYWdpYnJpZGdlLnYxLkZhaWxEaWFscGxhbkgAEjMKDWdvdG9fZGlhbHBsYW4YBCABKAsyGi5hZ2licmlkZ2UudjEuR290b0RpYWxwbGFuSAASLgoHaGFuZ191cBgFIAEoCzIbLmFnaWJyaWRnZS52MS5IYW5ndXBDaGFubmVsSAAaMAoOVmFyaWFibGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIGCgRuZXh0IhIKEENvbnRpbnVlRGlhbHBsYW4iHgoMRmFpbERpYWxwbGFuEg4KBnJlYXNvbhgBIAEoCSJECgxHb3RvRGlhbHBsYW4SDwoHY29udGV4dBgBIAEoCRIRCglleHRlbnNpb24YAiABKAkSEAoIcHJpb3JpdHkYAyABKAUiDwoNSGFuZ3VwQ2hhbm5lbCI2CgdIYW5kb2ZmEg0KBXJvdXRlGAEgASgJEhIKBXN0YXRlGAIgASgMSACIAQFCCAoGX3N0YXRlMlMKC0NhbGxTZXJ2aWNlEkQKCkhhbmRsZUNhbGwSFy5hZ2licmlkZ2UudjEuQ2FsbEV2ZW50GhkuYWdpYnJpZGdlLnYxLkNhbGxDb250cm9sKAEwAWIGcHJvdG8z", [file_agibridge_v1_command, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChdhZ2licmlkZ2UvdjEvY2FsbC5wcm90bxIMYWdpYnJpZGdlLnYxIvYCCglDYWxsRXZlbnQSLAoHc3RhcnRlZBgBIAEoCzIZLmFnaWJyaWRnZS52MS5DYWxsU3RhcnRlZEgAEjEKCHByb2dyZXNzGAIgASgLMh0uYWdpYnJpZGdlLnYxLkNvbW1hbmRQcm9ncmVzc0gAEi0KBnJlc3VsdBgDIAEoCzIbLmFnaWJyaWRnZS52MS5Db21tYW5kUmVzdWx0SAASJgoGaGFuZ3VwGAQgASgLMhQuYWdpYnJpZGdlLnYxLkhhbmd1cEgAEioKCGRyYWluaW5nGAUgASgLMhYuYWdpYnJpZGdlLnYxLkRyYWluaW5nSAASKAoFZW5kZWQYBiABKAsyFy5hZ2licmlkZ2UudjEuQ2FsbEVuZGVkSAASJAoFZGlnaXQYByABKAsyEy5hZ2licmlkZ2UudjEuRGlnaXRIABIsCgloZWFydGJlYXQYDyABKAsyFy5hZ2licmlkZ2UudjEuSGVhcnRiZWF0SABCBwoFZXZlbnQinwIKC0NhbGxDb250cm9sEigKB2NvbW1hbmQYASABKAsyFS5hZ2licmlkZ2UudjEuQ29tbWFuZEgAEi0KBmNhbmNlbBgCIAEoCzIbLmFnaWJyaWRnZS52MS5DYW5jZWxDb21tYW5kSAASLgoKY2hlY2twb2ludBgDIAEoCzIYLmFnaWJyaWRnZS52MS5DaGVja3BvaW50SAASJAoDZW5kGAQgASgLMhUuYWdpYnJpZGdlLnYxLkVuZENhbGxIABIoCgdoYW5kb2ZmGAUgASgLMhUuYWdpYnJpZGdlLnYxLkhhbmRvZmZIABIsCgloZWFydGJlYXQYDyABKAsyFy5hZ2licmlkZ2UudjEuSGVhcnRiZWF0SABCCQoHY29udHJvbCILCglIZWFydGJlYXQiQwoFRGlnaXQSDQoFZGlnaXQYASABKAkSKwoIZHVyYXRpb24YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iiQUKC0NhbGxTdGFydGVkEg8KB2NhbGxfaWQYASABKAkSDQoFcm91dGUYAiABKAkSRgoPcGF0aF9wYXJhbWV0ZXJzGAMgAygLMi0uYWdpYnJpZGdlLnYxLkNhbGxTdGFydGVkLlBhdGhQYXJhbWV0ZXJzRW50cnkSNgoQcXVlcnlfcGFyYW1ldGVycxgEIAMoCzIcLmFnaWJyaWRnZS52MS5RdWVyeVBhcmFtZXRlchIRCglhcmd1bWVudHMYBSADKAkSJgoHY2hhbm5lbBgGIAEoCzIVLmFnaWJyaWRnZS52MS5DaGFubmVsEj8KC2Vudmlyb25tZW50GAcgAygLMiouYWdpYnJpZGdlLnYxLkNhbGxTdGFydGVkLkVudmlyb25tZW50RW50cnkSLwoLYWNjZXB0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCnJlc3VtcHRpb24YCSABKAsyGC5hZ2licmlkZ2UudjEuUmVzdW1wdGlvbhIbChNtYXhfcXVldWVkX2NvbW1hbmRzGAogASgNEkIKDXRyYWNlX2NvbnRleHQYCyADKAsyKy5hZ2licmlkZ2UudjEuQ2FsbFN0YXJ0ZWQuVHJhY2VDb250ZXh0RW50cnkaNQoTUGF0aFBhcmFtZXRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEVudmlyb25tZW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARozChFUcmFjZUNvbnRleHRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiwKDlF1ZXJ5UGFyYW1ldGVyEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKVAgoHQ2hhbm5lbBIMCgRuYW1lGAEgASgJEhEKCXVuaXF1ZV9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhAKCGxhbmd1YWdlGAQgASgJEhgKEGNhbGxlcl9pZF9udW1iZXIYBSABKAkSFgoOY2FsbGVyX2lkX25hbWUYBiABKAkSFQoNZGlhbGVkX251bWJlchgHIAEoCRIaChJyZWRpcmVjdGluZ19udW1iZXIYCCABKAkSDwoHY29udGV4dBgJIAEoCRIRCglleHRlbnNpb24YCiABKAkSEAoIcHJpb3JpdHkYCyABKAUSFAoMYWNjb3VudF9jb2RlGAwgASgJEhgKEGFzdGVyaXNrX3ZlcnNpb24YDSABKAki6wIKClJlc3VtcHRpb24SLQoFY2F1c2UYASABKA4yHi5hZ2licmlkZ2UudjEuUmVzdW1wdGlvbi5DYXVzZRIPCgdhdHRlbXB0GAIgASgNEhcKCmNoZWNrcG9pbnQYAyABKAxIAIgBARIrCgdydW5uaW5nGAQgASgLMhUuYWdpYnJpZGdlLnYxLkNvbW1hbmRIAYgBARIsCgdyZXN1bHRzGAUgAygLMhsuYWdpYnJpZGdlLnYxLkNvbW1hbmRSZXN1bHQSGQoRcmVzdWx0c190cnVuY2F0ZWQYBiABKAgSDwoHaHVuZ191cBgHIAEoCBIXCg9sYXN0X2NvbW1hbmRfaWQYCCABKA0iSQoFQ2F1c2USFQoRQ0FVU0VfVU5TUEVDSUZJRUQQABIWChJDQVVTRV9TRVJWSUNFX0xPU1QQARIRCg1DQVVTRV9IQU5ET0ZGEAJCDQoLX2NoZWNrcG9pbnRCCgoIX3J1bm5pbmci0QEKBkhhbmd1cBIrCgZzb3VyY2UYASABKA4yGy5hZ2licmlkZ2UudjEuSGFuZ3VwLlNvdXJjZRIoCgVncmFjZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJwCgZTb3VyY2USFgoSU09VUkNFX1VOU1BFQ0lGSUVEEAASEQoNU09VUkNFX1NJR05BTBABEhAKDFNPVVJDRV9SRVBMWRACEhUKEVNPVVJDRV9DT05ORUNUSU9OEAMSEgoOU09VUkNFX1NFUlZJQ0UQBCI4CghEcmFpbmluZxIsCghkZWFkbGluZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi2gIKCUNhbGxFbmRlZBIuCgZyZWFzb24YASABKA4yHi5hZ2licmlkZ2UudjEuQ2FsbEVuZGVkLlJlYXNvbhIOCgZkZXRhaWwYAiABKAkSKwoIZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIY29tbWFuZHMYBCABKA0izQEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABISCg5SRUFTT05fU0VSVklDRRABEhEKDVJFQVNPTl9IQU5HVVAQAhISCg5SRUFTT05fSEFORE9GRhADEhoKFlJFQVNPTl9DT05ORUNUSU9OX0xPU1QQBBIZChVSRUFTT05fUFJPVE9DT0xfRVJST1IQBRISCg5SRUFTT05fRFJBSU5FRBAGEhAKDFJFQVNPTl9MSU1JVBAHEhMKD1JFQVNPTl9PUEVSQVRPUhAIIi4KDUNhbmNlbENvbW1hbmQSCgoCaWQYASABKA0SEQoJaW50ZXJydXB0GAIgASgIIksKCkNoZWNrcG9pbnQSDQoFc3RhdGUYASABKAwSGwoObGFzdF9yZXN1bHRfaWQYAiABKA1IAIgBAUIRCg9fbGFzdF9yZXN1bHRfaWQi0wIKB0VuZENhbGwSNwoJdmFyaWFibGVzGAEgAygLMiQuYWdpYnJpZGdlLnYxLkVuZENhbGwuVmFyaWFibGVzRW50cnkSOwoRY29udGludWVfZGlhbHBsYW4YAiABKAsyHi5hZ2licmlkZ2UudjEuQ29udGludWVEaWFscGxhbkgAEjMKDWZhaWxfZGlhbHBsYW4YAyABKAsyGi5hZ2licmlkZ2UudjEuRmFpbERpYWxwbGFuSAASMwoNZ290b19kaWFscGxhbhgEIAEoCzIaLmFnaWJyaWRnZS52MS5Hb3RvRGlhbHBsYW5IABIuCgdoYW5nX3VwGAUgASgLMhsuYWdpYnJpZGdlLnYxLkhhbmd1cENoYW5uZWxIABowCg5WYXJpYWJsZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBG5leHQiEgoQQ29udGludWVEaWFscGxhbiIeCgxGYWlsRGlhbHBsYW4SDgoGcmVhc29uGAEgASgJIkQKDEdvdG9EaWFscGxhbhIPCgdjb250ZXh0GAEgASgJEhEKCWV4dGVuc2lvbhgCIAEoCRIQCghwcmlvcml0eRgDIAEoBSIPCg1IYW5ndXBDaGFubmVsIjYKB0hhbmRvZmYSDQoFcm91dGUYASABKAkSEgoFc3RhdGUYAiABKAxIAIgBAUIICgZfc3RhdGUyUwoLQ2FsbFNlcnZpY2USRAoKSGFuZGxlQ2FsbBIXLmFnaWJyaWRnZS52MS5DYWxsRXZlbnQaGS5hZ2licmlkZ2UudjEuQ2FsbENvbnRyb2woATABYgZwcm90bzM", [file_agibridge_v1_command, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What the bridge tells the service.
@@ -67,6 +67,14 @@ export type CallEvent = Message<"agibridge.v1.CallEvent"> & {
      */
     value: CallEnded;
     case: "ended";
+  } | {
+    /**
+     * On routes with `digits`.
+     *
+     * @generated from field: agibridge.v1.Digit digit = 7;
+     */
+    value: Digit;
+    case: "digit";
   } | {
     /**
      * Sent when nothing else was for a while, so that no proxy takes the stream for dead. The service answers it with the control of
@@ -167,6 +175,35 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
   messageDesc(file_agibridge_v1_call, 2);
 
 /**
+ * The caller pressed a key, whether a command ran or not: told by Asterisk's manager when the key was let go. A command that reads
+ * digits gets it as well, and its result may come before or after this.
+ *
+ * @generated from message agibridge.v1.Digit
+ */
+export type Digit = Message<"agibridge.v1.Digit"> & {
+  /**
+   * One of 0-9, *, # and A-D.
+   *
+   * @generated from field: string digit = 1;
+   */
+  digit: string;
+
+  /**
+   * How long it was held, as Asterisk says.
+   *
+   * @generated from field: google.protobuf.Duration duration = 2;
+   */
+  duration?: Duration | undefined;
+};
+
+/**
+ * Describes the message agibridge.v1.Digit.
+ * Use `create(DigitSchema)` to create a new message.
+ */
+export const DigitSchema: GenMessage<Digit> = /*@__PURE__*/
+  messageDesc(file_agibridge_v1_call, 3);
+
+/**
  * The call as it stood when Asterisk connected.
  *
  * @generated from message agibridge.v1.CallStarted
@@ -255,7 +292,7 @@ export type CallStarted = Message<"agibridge.v1.CallStarted"> & {
  * Use `create(CallStartedSchema)` to create a new message.
  */
 export const CallStartedSchema: GenMessage<CallStarted> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 3);
+  messageDesc(file_agibridge_v1_call, 4);
 
 /**
  * @generated from message agibridge.v1.QueryParameter
@@ -277,7 +314,7 @@ export type QueryParameter = Message<"agibridge.v1.QueryParameter"> & {
  * Use `create(QueryParameterSchema)` to create a new message.
  */
 export const QueryParameterSchema: GenMessage<QueryParameter> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 4);
+  messageDesc(file_agibridge_v1_call, 5);
 
 /**
  * Text that Asterisk sent for the channel. "unknown" and absent values are left empty.
@@ -361,7 +398,7 @@ export type Channel = Message<"agibridge.v1.Channel"> & {
  * Use `create(ChannelSchema)` to create a new message.
  */
 export const ChannelSchema: GenMessage<Channel> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 5);
+  messageDesc(file_agibridge_v1_call, 6);
 
 /**
  * What a service needs to carry on with a call that it, or another one, had before.
@@ -430,7 +467,7 @@ export type Resumption = Message<"agibridge.v1.Resumption"> & {
  * Use `create(ResumptionSchema)` to create a new message.
  */
 export const ResumptionSchema: GenMessage<Resumption> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 6);
+  messageDesc(file_agibridge_v1_call, 7);
 
 /**
  * @generated from enum agibridge.v1.Resumption.Cause
@@ -460,7 +497,7 @@ export enum Resumption_Cause {
  * Describes the enum agibridge.v1.Resumption.Cause.
  */
 export const Resumption_CauseSchema: GenEnum<Resumption_Cause> = /*@__PURE__*/
-  enumDesc(file_agibridge_v1_call, 6, 0);
+  enumDesc(file_agibridge_v1_call, 7, 0);
 
 /**
  * The caller is gone, or the channel was taken elsewhere by a redirect, which Asterisk tells in the same words.
@@ -487,7 +524,7 @@ export type Hangup = Message<"agibridge.v1.Hangup"> & {
  * Use `create(HangupSchema)` to create a new message.
  */
 export const HangupSchema: GenMessage<Hangup> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 7);
+  messageDesc(file_agibridge_v1_call, 8);
 
 /**
  * How the bridge knows.
@@ -533,7 +570,7 @@ export enum Hangup_Source {
  * Describes the enum agibridge.v1.Hangup.Source.
  */
 export const Hangup_SourceSchema: GenEnum<Hangup_Source> = /*@__PURE__*/
-  enumDesc(file_agibridge_v1_call, 7, 0);
+  enumDesc(file_agibridge_v1_call, 8, 0);
 
 /**
  * The bridge is shutting down and would like the call to end by `deadline`. Nothing is cut before that.
@@ -552,7 +589,7 @@ export type Draining = Message<"agibridge.v1.Draining"> & {
  * Use `create(DrainingSchema)` to create a new message.
  */
 export const DrainingSchema: GenMessage<Draining> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 8);
+  messageDesc(file_agibridge_v1_call, 9);
 
 /**
  * Always the last event of a stream that lives to the end of the call, or of its part in it.
@@ -590,7 +627,7 @@ export type CallEnded = Message<"agibridge.v1.CallEnded"> & {
  * Use `create(CallEndedSchema)` to create a new message.
  */
 export const CallEndedSchema: GenMessage<CallEnded> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 9);
+  messageDesc(file_agibridge_v1_call, 10);
 
 /**
  * @generated from enum agibridge.v1.CallEnded.Reason
@@ -662,7 +699,7 @@ export enum CallEnded_Reason {
  * Describes the enum agibridge.v1.CallEnded.Reason.
  */
 export const CallEnded_ReasonSchema: GenEnum<CallEnded_Reason> = /*@__PURE__*/
-  enumDesc(file_agibridge_v1_call, 9, 0);
+  enumDesc(file_agibridge_v1_call, 10, 0);
 
 /**
  * @generated from message agibridge.v1.CancelCommand
@@ -675,7 +712,8 @@ export type CancelCommand = Message<"agibridge.v1.CancelCommand"> & {
 
   /**
    * Also stop it when it is running already, where the bridge has a manager link to this Asterisk and the
-   * command is one that can be stopped (prompts, SAY, RECORD FILE, WAIT FOR DIGIT). Its own result still comes.
+   * command is one that can be stopped (prompts, SAY, RECORD FILE, WAIT FOR DIGIT, GET DATA). Its own result still comes, as if it had
+   * ended there by itself: without a digit, or with what was typed so far. Where it cannot be stopped it goes on.
    *
    * @generated from field: bool interrupt = 2;
    */
@@ -687,7 +725,7 @@ export type CancelCommand = Message<"agibridge.v1.CancelCommand"> & {
  * Use `create(CancelCommandSchema)` to create a new message.
  */
 export const CancelCommandSchema: GenMessage<CancelCommand> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 10);
+  messageDesc(file_agibridge_v1_call, 11);
 
 /**
  * @generated from message agibridge.v1.Checkpoint
@@ -714,7 +752,7 @@ export type Checkpoint = Message<"agibridge.v1.Checkpoint"> & {
  * Use `create(CheckpointSchema)` to create a new message.
  */
 export const CheckpointSchema: GenMessage<Checkpoint> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 11);
+  messageDesc(file_agibridge_v1_call, 12);
 
 /**
  * How the session ends once the commands before it have run.
@@ -772,7 +810,7 @@ export type EndCall = Message<"agibridge.v1.EndCall"> & {
  * Use `create(EndCallSchema)` to create a new message.
  */
 export const EndCallSchema: GenMessage<EndCall> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 12);
+  messageDesc(file_agibridge_v1_call, 13);
 
 /**
  * @generated from message agibridge.v1.ContinueDialplan
@@ -785,7 +823,7 @@ export type ContinueDialplan = Message<"agibridge.v1.ContinueDialplan"> & {
  * Use `create(ContinueDialplanSchema)` to create a new message.
  */
 export const ContinueDialplanSchema: GenMessage<ContinueDialplan> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 13);
+  messageDesc(file_agibridge_v1_call, 14);
 
 /**
  * @generated from message agibridge.v1.FailDialplan
@@ -804,7 +842,7 @@ export type FailDialplan = Message<"agibridge.v1.FailDialplan"> & {
  * Use `create(FailDialplanSchema)` to create a new message.
  */
 export const FailDialplanSchema: GenMessage<FailDialplan> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 14);
+  messageDesc(file_agibridge_v1_call, 15);
 
 /**
  * @generated from message agibridge.v1.GotoDialplan
@@ -831,7 +869,7 @@ export type GotoDialplan = Message<"agibridge.v1.GotoDialplan"> & {
  * Use `create(GotoDialplanSchema)` to create a new message.
  */
 export const GotoDialplanSchema: GenMessage<GotoDialplan> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 15);
+  messageDesc(file_agibridge_v1_call, 16);
 
 /**
  * @generated from message agibridge.v1.HangupChannel
@@ -844,7 +882,7 @@ export type HangupChannel = Message<"agibridge.v1.HangupChannel"> & {
  * Use `create(HangupChannelSchema)` to create a new message.
  */
 export const HangupChannelSchema: GenMessage<HangupChannel> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 16);
+  messageDesc(file_agibridge_v1_call, 17);
 
 /**
  * The service is done with the call at once: what it had not got written is CANCELLED, a command at Asterisk goes on and its
@@ -874,7 +912,7 @@ export type Handoff = Message<"agibridge.v1.Handoff"> & {
  * Use `create(HandoffSchema)` to create a new message.
  */
 export const HandoffSchema: GenMessage<Handoff> = /*@__PURE__*/
-  messageDesc(file_agibridge_v1_call, 17);
+  messageDesc(file_agibridge_v1_call, 18);
 
 /**
  * Implemented by a remote service. The bridge is the client: it opens one stream for each call.

@@ -35,7 +35,8 @@ export type Command = Message<"agibridge.v1.Command"> & {
 
   /**
    * When to stop waiting, counted from the moment the command is written to Asterisk. Unset: no limit.
-   * AGI cannot take a command back: after TIMED_OUT, the next one still waits until Asterisk has answered.
+   * AGI cannot take a command back: after TIMED_OUT, the next one still waits until Asterisk has answered. A CancelCommand with
+   * `interrupt` stops it then, too.
    *
    * @generated from field: google.protobuf.Duration timeout = 2;
    */
@@ -816,7 +817,7 @@ export type RecordingResult = Message<"agibridge.v1.RecordingResult"> & {
   end: RecordingResult_End;
 
   /**
-   * Set with END_DIGIT.
+   * Set with END_DIGIT, and empty when it was stopped by a CancelCommand.
    *
    * @generated from field: string digit = 2;
    */
