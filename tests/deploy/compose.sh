@@ -20,7 +20,7 @@ if [[ ! -f $schema ]]; then
     install -m 644 "$folder/schema/compose-spec.json" "$schema"
 fi
 
-client=$(make -s -C "$root/clients/typescript" package | tail -n 1)
+client=$(make -s --no-print-directory -C "$root/clients/typescript" package | tail -n 1)
 stamp=$(cat "$0" "$root/deploy/compose/sums/package.json" "$root/deploy/compose/sums/service.mts" "$client" | sha256sum)
 if [[ ! -f $lab/compose/sums/.stamp || $(<"$lab/compose/sums/.stamp") != "$stamp" ]]; then
     say "installing the TypeScript service of the compose lab"

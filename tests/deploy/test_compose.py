@@ -16,7 +16,7 @@ from sandbox import Sandbox, run, until
 
 COMPOSE = ROOT / "deploy/compose"
 CLIENTS = Path(
-    run(["make", "-s", "-p", "-C", ROOT / "clients/python", "help"]).stdout.split("\nCACHE := ")[1].splitlines()[0]
+    run(["make", "-s", "-p", "--no-print-directory", "-C", ROOT / "clients/python", "help"]).stdout.split("\nCACHE := ")[1].splitlines()[0]
 )
 ADDRESS = "10.77.0.1"
 """Of the private ranges that this bridge lets in."""
