@@ -15,9 +15,8 @@ from chart import LAB, PROGRAM, ROOT, Object
 from sandbox import Sandbox, run, until
 
 COMPOSE = ROOT / "deploy/compose"
-CLIENTS = Path(
-    run(["make", "-s", "-p", "--no-print-directory", "-C", ROOT / "clients/python", "help"]).stdout.split("\nCACHE := ")[1].splitlines()[0]
-)
+MAKE = ["make", "-s", "-p", "--no-print-directory", "-C", ROOT / "clients/python", "help"]
+CLIENTS = Path(run(MAKE).stdout.split("\nCACHE := ")[1].splitlines()[0])
 ADDRESS = "10.77.0.1"
 """Of the private ranges that this bridge lets in."""
 NAMES = ["asterisk", "agi-bridge", "pin", "sums", "collector", "jaeger"]
