@@ -243,7 +243,7 @@ fn help(cause: &str, words: &Words) -> String {
 
 fn hint(status: StatusCode, words: &Words) -> String {
     match status {
-        StatusCode::UNAUTHORIZED => format!(" ({} gives it)", words.token),
+        StatusCode::UNAUTHORIZED => format!(" ({}, or --cert and --key, show it)", words.token),
         _ => String::new(),
     }
 }

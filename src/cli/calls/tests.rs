@@ -62,7 +62,10 @@ async fn a_missing_or_wrong_token_is_told_with_what_helps() {
     let bridge = Bridge::start(Some("s3cret")).await;
     let _call = bridge.call(0xab << 120);
     let error = bridge.hangup(&["ab"]).await.unwrap_err().to_string();
-    assert!(error.ends_with("(--token, or --cert and --key, show it)"), "{error}");
+    assert!(
+        error.ends_with("(--token or AGIBRIDGE_ADMIN_TOKEN, or --cert and --key, show it)"),
+        "{error}"
+    );
     let error = bridge.hangup(&["ab", "--token", "wrong"]).await.unwrap_err().to_string();
     assert!(error.starts_with("the bridge refused: this token is not known"), "{error}");
     bridge.hangup(&["ab", "--token", "s3cret"]).await.unwrap();
