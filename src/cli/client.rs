@@ -58,12 +58,14 @@ pub enum Error {
         words: &'static Words,
     },
     /// It was asked, and may have done what it was asked for.
-    #[error("a bridge was asked at {address}, and did not answer: {cause}")]
+    #[error("a bridge was asked at {address}, and did not answer: {cause}{}", known(cause, words).map(|help| format!(" ({help})")).unwrap_or_default())]
     NoAnswer {
         /// The address that was asked.
         address: String,
         /// What happened instead.
         cause: String,
+        /// Where the address came from.
+        words: &'static Words,
     },
     /// The bridge understood, and refused.
     #[error("the bridge refused: {message}{}", hint(*status, words))]
@@ -152,7 +154,7 @@ impl Client {
     }
 
     pub(super) fn no_answer(&self, cause: String) -> Error {
-        Error::NoAnswer { address: self.address.clone(), cause }
+        Error::NoAnswer { address: self.address.clone(), cause, words: self.words }
     }
 
     async fn request(
@@ -230,14 +232,24 @@ pub(super) fn cause(error: &(dyn StdError + 'static)) -> String {
 
 fn help(cause: &str, words: &Words) -> String {
     let Words { address, variable, .. } = words;
+    known(cause, words).unwrap_or_else(|| {
+        format!("is it running there? {address} or {variable} names another address")
+    })
+}
+
+/// What helps where the cause tells.
+fn known(cause: &str, words: &Words) -> Option<String> {
+    let Words { address, variable, .. } = words;
     let is = |words: &[&str]| words.iter().any(|word| cause.contains(word));
     if is(&["alert", "ertificate"]) {
-        "--ca names the authority of its certificate, --cert and --key are what is shown to it"
-            .into()
+        let options =
+            "--ca names the authority of its certificate, --cert and --key are what is shown to it";
+        Some(options.into())
     } else if is(&["HTTP", "corrupt message"]) {
-        format!("is it https:// or http:// that it speaks there? {address} or {variable} names it")
+        let question = "is it https:// or http:// that it speaks there?";
+        Some(format!("{question} {address} or {variable} names it"))
     } else {
-        format!("is it running there? {address} or {variable} names another address")
+        None
     }
 }
 
