@@ -446,6 +446,26 @@ async fn a_caller_who_hangs_up_while_the_channel_is_asked_has_hung_up() {
 }
 
 #[tokio::test]
+async fn a_drain_that_begins_while_the_channel_is_asked_turns_the_call_away() {
+    let collector = Collector::start(Manner::Keeps).await;
+    let service = short().await;
+    let bridge = Bridge::with_variables(&[service.url()], ASKS, "", collector.variables());
+    let mut asterisk = Asterisk::call(bridge.address()).await;
+    let answer = variable(&mut asterisk, "").await;
+    let metrics = Arc::clone(bridge.app().metrics());
+    let (_drained, _hurry) = bridge.drain();
+    let begun = || {
+        metrics
+            .page(agi_bridge::telemetry::metrics::Format::Text)
+            .contains("\nagibridge_drain_begin_timestamp_seconds ")
+    };
+    until("the drain", begun).await;
+    asterisk.send(answer).await;
+    let lines = asterisk.finish().await;
+    assert_eq!(lines[0], r#"SET VARIABLE "AGIBRIDGE_STATUS" "DRAINING""#);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_none_costs_its_own_connection() {
     let collector = Collector::start(Manner::Keeps).await;
     let service = short().await;
