@@ -61,6 +61,10 @@ impl Fact {
         let (id, channel) = match name {
             "DialBegin" | "DialEnd" => ("DestUniqueid", header("DestChannel")),
             "Newchannel" | "Newstate" | "Hangup" => ("Uniqueid", header("Channel")),
+            // Without success it names whom it was asked to call, and not a channel.
+            "OriginateResponse" if header("Response") == Some("Success") => {
+                ("Uniqueid", header("Channel"))
+            }
             _ => ("Uniqueid", None),
         };
         if header(id) != Some(&*ids.channel) {

@@ -179,6 +179,26 @@ fn a_failure_of_another_attempt_with_the_same_id_says_nothing() {
 }
 
 #[test]
+fn whatever_says_that_it_was_answered_names_the_channel() {
+    let answered = |fact: &Fact| *fact == Fact::Told(Outcome::Answered);
+    let named = |fact: &Fact| matches!(fact, Fact::Born(name) if !name.is_empty());
+    let mut seen = 0;
+    let mut history = "";
+    for line in RECORDED.lines() {
+        history = line.strip_prefix("== ").map_or(history, |it| it.split(' ').next().unwrap());
+        let facts = facts(history, line);
+        if facts.iter().any(answered) {
+            assert!(facts.iter().any(named), "{line}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
+    let failed =
+        "Event: OriginateResponse\tResponse: Failure\tReason: 3\tUniqueid: ab-x\tChannel: PJSIP/1";
+    assert_eq!(facts("x", failed), [Fact::Told(Outcome::NoAnswer)]);
+}
+
+#[test]
 fn what_strangers_say_is_no_fact() {
     for line in [
         "Event: Newchannel\tUniqueid: ab-xy\tChannel: PJSIP/1",
