@@ -22,10 +22,12 @@ const linger = 100 * time.Millisecond
 // keep registers at an address, again and again.
 func (w *worker) keep(ctx context.Context, l *link) {
 	pause := pauseMin
+	told := ""
 	for {
 		registered, err := w.register(ctx, l)
 		if registered {
 			pause = pauseMin
+			told = ""
 		}
 		if ctx.Err() != nil || w.stops() {
 			return
@@ -33,6 +35,10 @@ func (w *worker) keep(ctx context.Context, l *link) {
 		text := status.Convert(err).Message()
 		switch status.Code(err) {
 		case codes.Unauthenticated:
+			if w.tokenFunc != nil {
+				err = fmt.Errorf("the token is refused (%s), and the next one is tried: %s", text, tokenRefused)
+				break
+			}
 			w.fail(w.advice(l.address, text, "give the Token, or the certificate, of the bridge's `api.workers`"))
 			return
 		case codes.PermissionDenied:
@@ -64,7 +70,11 @@ func (w *worker) keep(ctx context.Context, l *link) {
 			}
 			continue
 		}
-		w.log.Warn("agibridge: not registered; trying again", "address", l.address, "error", err)
+		// It may be so for hours, and this is said of each try.
+		if why := err.Error(); why != told {
+			w.log.Warn("agibridge: not registered; trying again", "address", l.address, "error", why)
+			told = why
+		}
 		if !w.sleep(ctx, jittered(pause)) {
 			return
 		}
@@ -110,19 +120,12 @@ func (w *worker) dial(l *link) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+l.address, options...)
 }
 
-func (w *worker) metadata(ctx context.Context, pairs ...string) (context.Context, error) {
-	token := w.token
-	if w.tokenFunc != nil {
-		var err error
-		if token, err = w.tokenFunc(); err != nil {
-			return nil, fmt.Errorf("there is no token: %w", err)
-		}
-	}
-	return showing(ctx, token, pairs...), nil
-}
-
 // register is registered until the error. The connection stays for as long as it has calls.
 func (w *worker) register(ctx context.Context, l *link) (registered bool, err error) {
+	token, err := w.tokenNow(ctx)
+	if err != nil {
+		return false, err
+	}
 	connection, err := w.dial(l)
 	if err != nil {
 		return false, err
@@ -138,10 +141,7 @@ func (w *worker) register(ctx context.Context, l *link) (registered bool, err er
 	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	client := pb.NewWorkerServiceClient(connection)
-	if streamCtx, err = w.metadata(streamCtx); err != nil {
-		return false, err
-	}
-	stream, err := client.Register(streamCtx)
+	stream, err := client.Register(showing(streamCtx, token))
 	if err != nil {
 		return false, err
 	}
@@ -224,22 +224,27 @@ func (r *registration) offered(offer *pb.CallOffer) {
 	w := r.worker
 	m := newMachine(w.log)
 	if err := w.roster.add(m); err != nil {
-		declined := &pb.OfferDeclined{Token: offer.GetToken(), Reason: err.Error()}
-		r.report(&pb.WorkerReport{Report: &pb.WorkerReport_Declined{Declined: declined}})
-		return
-	}
-	ctx, err := w.metadata(context.Background(), "agibridge-offer-token", offer.GetToken())
-	if err != nil {
-		w.roster.leave(m)
-		w.log.Warn("agibridge: a call is declined", "call_id", offer.GetCallId(), "error", err)
-		declined := &pb.OfferDeclined{Token: offer.GetToken(), Reason: "this worker has no token now"}
-		r.report(&pb.WorkerReport{Report: &pb.WorkerReport_Declined{Declined: declined}})
+		r.decline(offer, err.Error())
 		return
 	}
 	r.calls.Go(func() {
 		defer w.roster.leave(m)
+		// It may take its time, and the bridge is not to be kept waiting for heartbeats.
+		token, err := w.tokenNow(context.Background())
+		if err != nil {
+			w.log.Warn("agibridge: a call is declined", "call_id", offer.GetCallId(), "error", err)
+			w.roster.leave(m)
+			r.decline(offer, "this worker has no token now")
+			return
+		}
+		ctx := showing(context.Background(), token, "agibridge-offer-token", offer.GetToken())
 		w.take(ctx, r.client, m, offer)
 	})
+}
+
+func (r *registration) decline(offer *pb.CallOffer, reason string) {
+	declined := &pb.OfferDeclined{Token: offer.GetToken(), Reason: reason}
+	r.report(&pb.WorkerReport{Report: &pb.WorkerReport_Declined{Declined: declined}})
 }
 
 // take drives one call that was offered.

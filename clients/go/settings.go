@@ -103,14 +103,8 @@ func (s *settings) driver(handler Handler) *driver {
 }
 
 // Token is the secret between bridge and service, as `authorization: Bearer …`: a server refuses calls without it, a worker
-// and a Manager show it. None unless set.
+// and a Manager show it. None unless set. For a worker's that expires see TokenFile and TokenFunc.
 func Token(token string) ConnectionOption { return setting(func(it *settings) { it.token = token }) }
-
-// TokenFunc gives the Token of a worker for every registration and every call, so that one that expires can be renewed: as a
-// rule it reads a file. While it fails, no bridge is asked.
-func TokenFunc(token func() (string, error)) WorkerOption {
-	return setting(func(it *settings) { it.tokenFunc = token })
-}
 
 // TLS encrypts. A server needs Certificates, and asks for the bridge's certificate with ClientCAs and ClientAuth; a worker
 // and a Manager trust RootCAs, and show Certificates. Plain text unless set.

@@ -29,8 +29,8 @@ const (
 // growing pauses, when a bridge goes away. Then it takes no new calls, running ones go on for up to DrainTimeout, and it
 // returns nil. A second signal releases what is left to other workers at once.
 //
-// What no retry can cure ends it with an error, once its calls have ended: a wrong Token, a group that is not permitted, a
-// WorkerID that another worker has.
+// What no retry can cure ends it with an error, once its calls have ended: a wrong Token (one of a TokenFunc is tried again), a
+// group that is not permitted, a WorkerID that another worker has.
 func Work(ctx context.Context, address string, groups []string, handler Handler, options ...WorkerOption) error {
 	its := newSettings(defaultMaxCalls)
 	its.workerID = randomID()

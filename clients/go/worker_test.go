@@ -151,59 +151,6 @@ func TestAWorkerIntroducesItselfAndTakesWhatIsOffered(t *testing.T) {
 	}
 }
 
-func TestATokenFuncIsAskedForEveryRegistrationAndCall(t *testing.T) {
-	given := make(chan string, 4)
-	for _, token := range []string{"one", "", "two", "three"} {
-		given <- token
-	}
-	token := func() (string, error) {
-		select {
-		case next := <-given:
-			if next != "" {
-				return next, nil
-			}
-		default:
-		}
-		return "", errors.New("no such file")
-	}
-	shown := make(chan string, 8)
-	note := func(ctx context.Context) {
-		given, _ := metadata.FromIncomingContext(ctx)
-		shown <- strings.Join(given.Get("authorization"), ",")
-	}
-	declined := make(chan string, 1)
-	b := &bridge{
-		register: func(stream registerSide) error {
-			note(stream.Context())
-			greet(t, stream)
-			if len(shown) == 1 {
-				return status.Error(codes.Unavailable, "register again")
-			}
-			offer(t, stream, "tok")
-			offer(t, stream, "another")
-			report, err := stream.Recv()
-			if err == nil {
-				declined <- report.GetDeclined().GetReason()
-			}
-			<-stream.Context().Done()
-			return nil
-		},
-		take: func(stream takeSide) error {
-			note(stream.Context())
-			return nil
-		},
-	}
-	work(t, b.listen(t), nothing, TokenFunc(token))
-	if why := <-declined; why != "this worker has no token now" {
-		t.Error(why)
-	}
-	for _, token := range []string{"one", "two", "three"} {
-		if it := <-shown; it != "Bearer "+token {
-			t.Error(it)
-		}
-	}
-}
-
 func TestAWorkerDeclinesWhatIsMoreThanMaxCalls(t *testing.T) {
 	declined := make(chan string, 1)
 	b := &bridge{

@@ -123,7 +123,7 @@ pub(crate) fn listening(line: &str) -> Option<String> {
     (told["event"] == "listening").then(|| told["address"].as_str().map(str::to_owned))?
 }
 
-fn registered(line: &str) -> Option<()> {
+pub(crate) fn registered(line: &str) -> Option<()> {
     let told: Value = serde_json::from_str(line).ok()?;
     (told["event"] == "registered").then_some(())
 }

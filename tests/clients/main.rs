@@ -12,6 +12,7 @@ mod judge;
 mod play;
 mod scene;
 mod table;
+mod tokens;
 mod told;
 
 use column::{Column, Stand};

@@ -31,6 +31,7 @@ from agibridge import (
     WebSocketServer,
     Worker,
     WorkerRefused,
+    token_file,
 )
 
 JSON = dict[str, Any]
@@ -256,8 +257,14 @@ async def main(arguments: list[str]) -> None:
         case ["grpc" | "websocket" as way, scripts]:
             server = (Server if way == "grpc" else WebSocketServer)(handler(Path(scripts)), "127.0.0.1:0")
             await server.serve(ready=lambda: write({"event": "listening", "address": server.address}))
-        case ["worker", scripts, api, *token]:
-            worker = Worker(handler(Path(scripts)), api, "kit", token=token[0] if token else None)
+        case ["worker", scripts, api, *shown]:
+            token = shown[0] if shown else None
+            worker = Worker(
+                handler(Path(scripts)),
+                api,
+                "kit",
+                token=token_file(token.removeprefix("file:")) if token and token.startswith("file:") else token,
+            )
             await worker.serve(ready=lambda: write({"event": "registered"}))
         case _:
             sys.exit(__doc__)

@@ -98,6 +98,7 @@ class WorkerBridge:
         self.calls: asyncio.Queue[Taken] = asyncio.Queue()
         self.metadata: dict[str, str] = {}
         self.refusal: tuple[grpc.StatusCode, str] | None = None
+        self.refused: list[str] = []  # what was shown instead of the token
         self._context: Any = None
         self._gone = asyncio.Event()
 
@@ -151,6 +152,7 @@ class WorkerBridge:
         metadata = dict(context.invocation_metadata())
         self.metadata = metadata
         if self.token and metadata.get("authorization") != f"Bearer {self.token}":
+            self.refused.append(metadata.get("authorization", ""))
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "this token is not known")
         if self.refusal is not None:
             await context.abort(*self.refusal)

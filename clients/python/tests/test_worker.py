@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import grpc
 import grpc.aio
 import pytest
 import trustme
 
-from agibridge import Call, CallLost, ClientTls, MisuseError, Worker, WorkerRefused
+from agibridge import Call, CallLost, ClientTls, MisuseError, Worker, WorkerRefused, token_file
 from bridge import WorkerBridge, done, ended, started
 
 
@@ -73,15 +74,21 @@ async def test_tls_is_checked_against_the_name_that_was_dialled() -> None:
     await bridge.stop()
 
 
-async def test_a_token_that_is_a_function_is_asked_for_every_registration_and_call() -> None:
-    given: Iterator[str | OSError] = iter(["one", OSError("no such file"), "two", "three", OSError("gone")])
+def tokens(*these: str | Exception) -> Callable[[], str]:
+    """Gives, or raises, one after the other."""
+    given = iter(these)
 
     def token() -> str:
-        it = next(given)
-        if isinstance(it, OSError):
+        it = next(given, OSError("gone"))
+        if isinstance(it, Exception):
             raise it
         return it
 
+    return token
+
+
+async def test_a_token_that_is_a_function_is_asked_for_every_registration_and_call() -> None:
+    token = tokens("one", OSError("no such file"), "", "a\nb", "two", "three")
     async with listening() as (bridge, address), Worker(one_noop, address, "a", token=token):
         await bridge.report()
         assert bridge.metadata["authorization"] == "Bearer one"
@@ -94,6 +101,38 @@ async def test_a_token_that_is_a_function_is_asked_for_every_registration_and_ca
         call.over.set()
         await bridge.offer("another")
         assert (await bridge.report()).declined.reason == "this worker has no token now"
+
+
+async def test_after_a_refused_token_the_next_one_is_tried_and_each_reason_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    token = tokens("stale", "stale", OSError("sealed"), OSError("sealed"), "good")
+    async with listening("good") as (bridge, address), Worker(one_noop, address, "a", token=token):
+        await bridge.report()
+        assert bridge.refused == ["Bearer stale", "Bearer stale"]
+        warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert len(warned) == 2
+        assert "the token is refused (this token is not known)" in warned[0]
+        assert "there is no token: sealed" in warned[1]
+
+
+async def test_what_is_no_matter_of_the_token_ends_a_worker_with_a_function_too() -> None:
+    async with listening() as (bridge, address):
+        bridge.refusal = (grpc.StatusCode.PERMISSION_DENIED, "no")
+        with pytest.raises(WorkerRefused, match="must permit all these groups"):
+            await asyncio.wait_for(Worker(one_noop, address, "a", token=tokens("good")).serve(), 5)
+
+
+async def test_a_token_file_is_read_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("one\n")
+    async with listening() as (bridge, address), Worker(one_noop, address, "a", token=token_file(file)):
+        await bridge.report()
+        assert bridge.metadata["authorization"] == "Bearer one"
+        file.write_text("two\n")
+        await bridge.end_registration()
+        await bridge.report()
+        assert bridge.metadata["authorization"] == "Bearer two"
 
 
 async def test_a_wrong_token_ends_the_worker_with_what_to_do() -> None:

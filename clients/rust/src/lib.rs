@@ -50,6 +50,7 @@ mod session;
 mod time;
 #[cfg(feature = "tls")]
 mod tls;
+mod token;
 mod trace;
 mod worker;
 

@@ -1,5 +1,6 @@
 //! The worker: dials in to the bridge, is offered calls, and takes those it has room for.
 
+mod offer;
 mod registration;
 
 use crate::{
@@ -8,12 +9,14 @@ use crate::{
     drain::{Calls, DRAIN, Stage, Stopper},
     handler::{BoxError, Handler},
     server::ServeError,
+    token::Token,
 };
 use registration::Registration;
 use std::{
     collections::{HashMap, HashSet},
     fmt,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -43,7 +46,7 @@ pub(crate) struct Shared {
     worker_id: String,
     groups: Vec<String>,
     labels: HashMap<String, String>,
-    token: Option<String>,
+    token: Token,
     max_calls: usize,
     cleanup: Duration,
     on_registered: Option<OnRegistered>,
@@ -101,7 +104,7 @@ impl Worker {
                 worker_id: format!("{host}-{:08x}", rand::random::<u32>()),
                 groups: Vec::new(),
                 labels: HashMap::new(),
-                token: None,
+                token: Token::None,
                 max_calls: MAX_CALLS,
                 cleanup: CLEANUP,
                 on_registered: None,
@@ -139,9 +142,35 @@ impl Worker {
         self
     }
 
-    /// The token that it shows.
+    /// The token that it shows, always the same. For one that expires see [`Worker::token_file`] and [`Worker::token_fn`].
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.shared.token = Some(token.into());
+        self.shared.token = Token::Fixed(token.into());
+        self
+    }
+
+    /// The token is what this file has for each registration and each call, without space around it: for one that is
+    /// written anew before it expires, as Kubernetes' projected service account tokens are.
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.shared.token = Token::file(path.into());
+        self
+    }
+
+    /// The token is what this function gives, within 10 s, for each registration and each call.
+    ///
+    /// While it fails no bridge is asked, and calls are declined. A bridge that refuses what it gave is asked again with what
+    /// it gives then, for as long as it takes. Both are logged when they begin, and the pauses grow, from 0.1 to 10 s.
+    ///
+    /// ```
+    /// # let worker = agibridge::Worker::new(|_| async { Ok::<_, agibridge::Error>(()) });
+    /// let worker = worker.token_fn(|| async { std::env::var("WORKER_TOKEN") });
+    /// ```
+    pub fn token_fn<G, F, E>(mut self, give: G) -> Self
+    where
+        G: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<String, E>> + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        self.shared.token = Token::given(give);
         self
     }
 
@@ -193,8 +222,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Refused`] for what no retry can cure: a wrong token, a group that is not permitted, a name that
-    /// another worker has. Calls that run are let go on before it returns.
+    /// [`ServeError::Refused`] for what no retry can cure: a wrong [`Worker::token`], a group that is not permitted, a name
+    /// that another worker has. Calls that run are let go on before it returns.
     pub async fn run(self) -> Result<(), ServeError> {
         let Self { shared, bridges, drain, signals } = self;
         if shared.groups.is_empty() || bridges.is_empty() {

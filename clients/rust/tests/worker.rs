@@ -3,138 +3,23 @@
 #![cfg(test)]
 
 mod common;
+#[path = "common/workers.rs"]
+mod workers;
 
 use agibridge::{
     Call, Error, ServeError, Worker,
     proto::{
-        self, CallControl, CallEvent, CallOffer, OfferDeclined, Registered, WorkerHello,
-        WorkerOffer, WorkerReport, WorkerStatus,
-        call_control::Control,
-        worker_offer::Offer,
+        self, CallControl, OfferDeclined, WorkerStatus, call_control::Control,
         worker_report::Report,
-        worker_service_server::{WorkerService, WorkerServiceServer},
     },
     secs,
 };
 use common::{done, ended, started};
-use std::{net::SocketAddr, pin::Pin, sync::Arc};
-use tokio::{
-    net::TcpListener,
-    sync::{Mutex, mpsc},
-    task::JoinHandle,
-};
-use tokio_stream::{
-    Stream, StreamExt,
-    wrappers::{ReceiverStream, TcpListenerStream},
-};
-use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
-
-type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-type Offers = mpsc::Sender<Result<WorkerOffer, Status>>;
-type Events = mpsc::Sender<Result<CallEvent, Status>>;
-
-/// What a worker opened.
-enum Opened {
-    Registration(MetadataMap, Offers, Streaming<WorkerReport>),
-    Call(MetadataMap, Events, Streaming<CallControl>),
-}
-
-struct Api(mpsc::Sender<Opened>);
-
-#[tonic::async_trait]
-impl WorkerService for Api {
-    type RegisterStream = Outgoing<WorkerOffer>;
-    type TakeCallStream = Outgoing<CallEvent>;
-
-    async fn register(
-        &self,
-        request: Request<Streaming<WorkerReport>>,
-    ) -> Result<Response<Self::RegisterStream>, Status> {
-        let (metadata, _, reports) = request.into_parts();
-        let (offers, sent) = mpsc::channel(16);
-        self.0.send(Opened::Registration(metadata, offers, reports)).await.unwrap();
-        Ok(Response::new(Box::pin(ReceiverStream::new(sent))))
-    }
-
-    async fn take_call(
-        &self,
-        request: Request<Streaming<CallControl>>,
-    ) -> Result<Response<Self::TakeCallStream>, Status> {
-        let (metadata, _, controls) = request.into_parts();
-        let (events, sent) = mpsc::channel(16);
-        self.0.send(Opened::Call(metadata, events, controls)).await.unwrap();
-        Ok(Response::new(Box::pin(ReceiverStream::new(sent))))
-    }
-}
-
-struct Bridge {
-    address: SocketAddr,
-    opened: Mutex<mpsc::Receiver<Opened>>,
-    server: JoinHandle<()>,
-}
-
-impl Bridge {
-    async fn new() -> Self {
-        Self::at("127.0.0.1:0").await
-    }
-
-    async fn at(address: &str) -> Self {
-        let (opened, open) = mpsc::channel(16);
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = tonic::transport::Server::builder()
-            .add_service(WorkerServiceServer::new(Api(opened)))
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        let server = tokio::spawn(async { server.await.unwrap() });
-        Self { address, opened: Mutex::new(open), server }
-    }
-
-    async fn registration(&self) -> Registration {
-        match self.opened.lock().await.recv().await.unwrap() {
-            Opened::Registration(metadata, offers, reports) => {
-                Registration { metadata, offers, reports }
-            }
-            Opened::Call(..) => panic!("a call, and not a registration"),
-        }
-    }
-
-    /// A registration that has said hello and was told that it is registered.
-    async fn registered(&self) -> (Registration, WorkerHello) {
-        let mut registration = self.registration().await;
-        let Some(Report::Hello(hello)) = registration.report().await else { panic!("no hello") };
-        registration
-            .offer(Offer::Registered(Registered { bridge_id: self.address.to_string() }))
-            .await;
-        (registration, hello)
-    }
-
-    async fn taken(&self) -> (MetadataMap, Events, Streaming<CallControl>) {
-        match self.opened.lock().await.recv().await.unwrap() {
-            Opened::Call(metadata, events, controls) => (metadata, events, controls),
-            Opened::Registration(..) => panic!("a registration, and not a call"),
-        }
-    }
-}
-
-struct Registration {
-    metadata: MetadataMap,
-    offers: Offers,
-    reports: Streaming<WorkerReport>,
-}
-
-impl Registration {
-    async fn report(&mut self) -> Option<Report> {
-        self.reports.message().await.unwrap().and_then(|it| it.report)
-    }
-
-    async fn offer(&self, offer: Offer) {
-        self.offers.send(Ok(WorkerOffer { offer: Some(offer) })).await.unwrap();
-    }
-
-    async fn call(&self, token: &str) {
-        self.offer(Offer::Call(CallOffer { token: token.to_owned(), ..Default::default() })).await;
-    }
-}
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_stream::StreamExt;
+use tonic::{Code, Status, Streaming};
+use workers::Bridge;
 
 async fn answer(call: Call) -> Result<(), Error> {
     call.answer().await

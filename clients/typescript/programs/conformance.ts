@@ -1,9 +1,9 @@
 // Serves calls whose handlers do what scripts say, and reports each call as a line of JSON.
-import { AgiBridgeError, serve, serveWebSocket, work } from "@agibridge/client";
+import { AgiBridgeError, serve, serveWebSocket, tokenFile, work } from "@agibridge/client";
 import type { Json } from "./json.js";
 import { scripted } from "./script.js";
 
-const [way, scripts, api, token] = process.argv.slice(2);
+const [way, scripts, api, shown] = process.argv.slice(2);
 
 function report(line: Json): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -25,6 +25,7 @@ switch (way) {
     const onRegistered = () => {
       report({ event: "registered" });
     };
+    const token = shown?.startsWith("file:") ? tokenFile(shown.slice("file:".length)) : shown;
     try {
       await work({ bridge: api ?? "", groups: ["kit"], token, onRegistered }, handler);
     } catch (error) {

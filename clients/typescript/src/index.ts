@@ -72,5 +72,6 @@ export type {
 } from "./results.js";
 export type { Handler, HandlerOptions } from "./session.js";
 export type { ClientTls, Pem, ServerTls } from "./tls.js";
+export { tokenFile } from "./token.js";
 export { serveWebSocket, WebSocketServer, type WebSocketServerOptions } from "./websocket-server.js";
 export { work, Worker, type WorkerOptions, type WorkOptions } from "./worker.js";

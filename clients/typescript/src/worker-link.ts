@@ -17,6 +17,7 @@ import {
 import type { Logger } from "./logger.js";
 import type { Undecodable } from "./session.js";
 import type { ClientTls } from "./tls.js";
+import { type Token, tokenNow } from "./token.js";
 
 /** The stream of a call that was taken. */
 export type CallStream = ClientDuplexStream<Uint8Array, CallEvent | Undecodable>;
@@ -24,7 +25,7 @@ export type CallStream = ClientDuplexStream<Uint8Array, CallEvent | Undecodable>
 /** What a link needs of its worker. */
 export interface LinkOwner {
   readonly hello: MessageInitShape<typeof WorkerHelloSchema>;
-  readonly token: string | (() => string) | undefined;
+  readonly token: Token;
   readonly tls: ClientTls | undefined;
   readonly logger: Logger;
   onRegistered(link: Link): void;
@@ -40,6 +41,9 @@ type Registration = ClientDuplexStream<WorkerReport, WorkerOffer>;
 
 /** How long a bridge may take to end a registration. */
 const STOP_MS = 2_000;
+
+const STALE =
+  "see that the bridge's jwt and api.workers have its issuer, audience and claims, and that the clocks agree";
 
 const bytesOf = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
@@ -117,6 +121,7 @@ export class Link {
 
   private async keep(): Promise<void> {
     let failures = 0;
+    let told = "";
     while (!this.isStopping()) {
       const ended = await this.register();
       const { bridgeId } = this;
@@ -135,9 +140,14 @@ export class Link {
         continue;
       }
       failures = bridgeId === undefined ? failures + 1 : 0;
-      if (failures <= 1) {
-        this.owner.logger.warn(`worker: ${this.address} is away (${ended.details}); connecting again`);
+      // It may be so for hours, and this is said of each try.
+      const why = this.isStale(ended)
+        ? `the token is refused (${ended.details}), and the next one is tried: ${STALE}`
+        : ended.details;
+      if (failures === 0 || why !== told) {
+        this.owner.logger.warn(`worker: not registered at ${this.address} (${why}); trying again`);
       }
+      told = why;
       await this.pause(pauseMs(failures));
     }
   }
@@ -156,7 +166,7 @@ export class Link {
     try {
       metadata = this.metadata();
     } catch (error) {
-      const details = `there is no token: ${String(error)}`;
+      const details = error instanceof Error ? error.message : String(error);
       return Promise.resolve({ code: status.UNAVAILABLE, details, metadata: new Metadata() });
     }
     const client = dial(this.address, this.serverName, this.owner.tls);
@@ -204,12 +214,18 @@ export class Link {
 
   /** Throws when there is no token to be had. */
   private metadata(): Metadata {
-    const { token } = this.owner;
-    return credentialsOf(typeof token === "function" ? token() : token);
+    return credentialsOf(tokenNow(this.owner.token));
+  }
+
+  /** Whether the token was refused, and the next one may be better. */
+  private isStale({ code }: StatusObject): boolean {
+    return code === status.UNAUTHENTICATED && typeof this.owner.token === "function";
   }
 
   /** The error to end with, when no retry can cure how a registration ended. */
-  private refusal({ code, details }: StatusObject): Error | undefined {
+  private refusal(ended: StatusObject): Error | undefined {
+    if (this.isStale(ended)) return undefined;
+    const { code, details } = ended;
     const { workerId = "", groups = [] } = this.owner.hello;
     const advice: Partial<Record<status, string>> = {
       [status.UNAUTHENTICATED]: "set `token` to one that stands in the bridge's api.workers",

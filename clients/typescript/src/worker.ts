@@ -19,7 +19,8 @@ import { type CallStream, Link, type LinkOwner } from "./worker-link.js";
 export interface WorkerOptions extends Omit<HostOptions, "token"> {
   /**
    * Shown to bridges. A function is called for every registration and every call, so that a token that expires can be
-   * renewed: as a rule it reads a file. While it throws, no bridge is asked.
+   * renewed: as a rule it is `tokenFile`. While it throws no bridge is asked, and calls are declined; a bridge that refuses
+   * what it gave is asked again with what it gives then, for as long as it takes.
    */
   readonly token?: string | (() => string);
   /** Where the bridges' `api` is, as `bridge:4575`: all addresses of the name, or of each name of a list. */
@@ -60,7 +61,7 @@ let workers = 0;
  * ```
  *
  * @returns once it has stopped
- * @throws {AgiBridgeError} when a bridge refuses it for good: a wrong token, a group that is not permitted, a name that is taken
+ * @throws {AgiBridgeError} when a bridge refuses it for good: a wrong token that is no function's, a group that is not permitted, a name that is taken
  */
 export async function work(options: WorkerOptions & WorkOptions, handler: Handler): Promise<void> {
   const worker = new Worker(options, handler);

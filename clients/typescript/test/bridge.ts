@@ -10,6 +10,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
   type StatusObject,
+  status,
 } from "@grpc/grpc-js";
 import {
   type CallControl,
@@ -143,6 +144,8 @@ export class WorkerBridge {
   }>();
   /** How a registration is refused, if it is. */
   refusal: { code: number; details: string } | undefined;
+  /** The only token that it takes, if there is one. */
+  token: string | undefined;
   private readonly server = new Server();
 
   async listen(port = 0): Promise<number> {
@@ -162,6 +165,11 @@ export class WorkerBridge {
           registration.on("error", () => undefined);
           if (this.refusal !== undefined) {
             registration.emit("error", this.refusal);
+            return;
+          }
+          const shown = registration.metadata.get("authorization")[0];
+          if (this.token !== undefined && shown !== `Bearer ${this.token}`) {
+            registration.emit("error", { code: status.UNAUTHENTICATED, details: "not this one" });
             return;
           }
           const reports = new Inbox<WorkerReport["report"]>();

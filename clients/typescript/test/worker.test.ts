@@ -1,8 +1,11 @@
 // A worker, with a bridge in the same process.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "./test.js";
 import { status } from "@grpc/grpc-js";
-import { AgiBridgeError, type Handler, Worker, type WorkerOptions } from "../src/index.js";
+import { AgiBridgeError, type Handler, tokenFile, Worker, type WorkerOptions } from "../src/index.js";
 import { encode, ENDED, logged, STARTED, WorkerBridge } from "./bridge.js";
 
 async function working(
@@ -51,13 +54,17 @@ test("a worker registers with its name, groups, room and token, and takes an off
   });
 });
 
-test("a token that is a function is asked for every registration and call", async () => {
-  const given = ["one", undefined, "two", "three"];
-  const token = () => {
-    const next = given.shift();
-    if (next === undefined) throw new Error("no such file");
+/** Gives, or throws, one after the other. */
+function tokens(...these: (string | Error)[]): () => string {
+  return () => {
+    const next = these.shift() ?? new Error("gone");
+    if (next instanceof Error) throw next;
     return next;
   };
+}
+
+test("a token that is a function is asked for every registration and call", async () => {
+  const token = tokens("one", new Error("no such file"), "", "a\nb", "two", "three");
   await working(
     { token },
     (call) => call.waitFor("ended"),
@@ -79,6 +86,59 @@ test("a token that is a function is asked for every registration and call", asyn
       assert.equal(declined.value.reason, "this worker has no token now");
     },
   );
+});
+
+test("after a refused token the next one is tried, and each reason is told once", async () => {
+  const logger = logged();
+  const sealed = new Error("sealed");
+  const token = tokens("stale", "stale", sealed, sealed, "good");
+  await working(
+    { token, logger },
+    () => undefined,
+    async (bridge, worker) => {
+      bridge.token = "good";
+      await worker.start();
+      const { metadata } = await bridge.registrations.next();
+      assert.deepEqual(metadata.get("authorization"), ["Bearer good"]);
+      const warned = logger.lines.filter((line) => line.includes("trying again"));
+      assert.equal(warned.length, 2, warned.join("\n"));
+      assert.match(warned[0] ?? "", /the token is refused \(not this one\)/);
+      assert.match(warned[1] ?? "", /there is no token: sealed/);
+    },
+  );
+});
+
+test("what is no matter of the token ends a worker with a function too", async () => {
+  await working(
+    { token: tokens("good") },
+    () => undefined,
+    async (bridge, worker) => {
+      bridge.refusal = { code: status.PERMISSION_DENIED, details: "no" };
+      await worker.start().catch(() => undefined);
+      await assert.rejects(worker.stopped, /permit the groups sales/);
+    },
+  );
+});
+
+test("a token file is read each time", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "agibridge-"));
+  const file = join(folder, "token");
+  writeFileSync(file, "one\n");
+  await working(
+    { token: tokenFile(file) },
+    () => undefined,
+    async (bridge, worker) => {
+      await worker.start();
+      const first = await bridge.registrations.next();
+      assert.deepEqual(first.metadata.get("authorization"), ["Bearer one"]);
+      writeFileSync(file, "two\n");
+      first.stream.end();
+      const second = await bridge.registrations.next();
+      assert.deepEqual(second.metadata.get("authorization"), ["Bearer two"]);
+    },
+  ).finally(() => {
+    rmSync(folder, { recursive: true });
+  });
 });
 
 test("offers above max_calls are declined", async () => {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 
 	agibridge "github.com/agi-bridge/agi-bridge/clients/go"
@@ -52,7 +53,11 @@ func work(ctx context.Context, scripts, api string, token []string) error {
 		once.Do(func() { writeLine(map[string]any{"event": "registered"}) })
 	})}
 	for _, it := range token {
-		options = append(options, agibridge.Token(it))
+		if path, isFile := strings.CutPrefix(it, "file:"); isFile {
+			options = append(options, agibridge.TokenFile(path))
+		} else {
+			options = append(options, agibridge.Token(it))
+		}
 	}
 	return agibridge.Work(ctx, api, []string{"kit"}, player.handle, options...)
 }

@@ -45,6 +45,7 @@ from ._manager_types import (
 from ._pending import Pending
 from ._server import Server
 from ._session import Handler
+from ._token import token_file
 from ._version import __version__
 from ._worker import Worker
 from .errors import (
@@ -140,6 +141,7 @@ __all__ = [
     "Worker",
     "WorkerRefused",
     "__version__",
+    "token_file",
 ]
 
 

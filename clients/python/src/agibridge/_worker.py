@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from ._machine import Close
 from ._proto import call_pb2, worker_pb2
 from ._serving import Serving
 from ._session import Handler, LinkLost
+from ._token import NoToken, Token, shown
 from .errors import WorkerRefused
 from .tls import ClientTls
 
@@ -39,6 +40,11 @@ _ADVICE = {
 }
 """What no retry can cure, and what does."""
 
+_TOKEN_ADVICE = (
+    "see that the bridge's jwt and api.workers have its issuer, audience and claims, and that the clocks agree"
+)
+"""A function may give a better token the next time."""
+
 _Registration: TypeAlias = "grpc.aio.StreamStreamCall[Message, worker_pb2.WorkerOffer]"
 _Stream: TypeAlias = "grpc.aio.StreamStreamCall[Message, call_pb2.CallEvent]"
 
@@ -51,14 +57,16 @@ class Worker(Serving):
     - ``groups``: the worker groups that it serves, as routes name them: ``worker://sales``.
     - ``worker_id``: stable over reconnects, as a pod's name; None: the machine's name with something random.
     - ``token``, ``tls``: what is shown to bridges; ``tls`` None: plain text. A ``token`` that is a function is called
-      for every registration and every call, so that one that expires can be renewed: as a rule it reads a file. While
-      it raises, no bridge is asked.
+      for every registration and every call, so that one that expires can be renewed: as a rule it is ``token_file``.
+      It runs on the event loop. While it raises no bridge is asked, and calls are declined; a bridge that refuses what
+      it gave is asked again with what it gives then, for as long as it takes.
     - ``max_calls``: over all bridges; what is offered beyond that is declined.
     - ``labels``: for people, on the bridge's admin port.
     - ``cleanup_timeout``, ``drain_timeout``: as for ``Server``.
 
     It connects again, with growing pauses from 0.1 to 10 s, when a bridge goes away. WorkerRefused ends it for what
-    no retry can cure: a wrong token, a group that is not permitted, a name that another worker has.
+    no retry can cure: a wrong token that is no function's, a group that is not permitted, a name that another worker
+    has.
     """
 
     def __init__(
@@ -68,7 +76,7 @@ class Worker(Serving):
         groups: str | Sequence[str],
         *,
         worker_id: str | None = None,
-        token: str | Callable[[], str] | None = None,
+        token: Token = None,
         tls: ClientTls | None = None,
         max_calls: int = 100,
         labels: Mapping[str, str] | None = None,
@@ -118,13 +126,7 @@ class Worker(Serving):
         await self._report()
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
-        token = self._token_shown
-        if callable(token):
-            try:
-                token = token()
-            except Exception as error:
-                raise _NoToken(str(error) or type(error).__name__) from error
-        return credentials(token)
+        return credentials(shown(self._token_shown))
 
     async def _open(self) -> None:
         self._keeper = asyncio.create_task(self._keep())
@@ -176,33 +178,37 @@ class Worker(Serving):
     async def _attend(self, address: str, bridge: str) -> None:
         """Keeps this worker registered at one address, for as long as the name has it."""
         pause = PAUSE_MIN
+        told = ""  # why it is not registered: it may be so for hours, and is told once
         channel = dial(address, bridge, self._tls)
         attendance = _Attendance(self, channel, address)
         try:
             while address in self._known and not self._refusing:
                 try:
                     await attendance.attend()
-                except _NoToken as error:
-                    log.warning("not registered at %s: there is no token (%s); trying again", address, error)
+                except NoToken as error:
+                    why = f"there is no token: {error}"
                 except grpc.aio.AioRpcError as error:
                     code, detail = error.code(), error.details()
-                    if code in _ADVICE:
+                    why = f"{code.name}: {detail}"
+                    if code is grpc.StatusCode.UNAUTHENTICATED and callable(self._token_shown):
+                        why = f"the token is refused ({detail}), and the next one is tried: {_TOKEN_ADVICE}"
+                    elif code in _ADVICE:
                         text = f"the bridge at {bridge} refuses worker {self.worker_id} ({detail}): {_ADVICE[code]}"
                         self._fail(WorkerRefused(text))
                         return
-                    log.warning("not registered at %s (%s: %s); trying again", address, code.name, detail)
-                    if code is grpc.StatusCode.ABORTED:
+                    elif code is grpc.StatusCode.ABORTED:
                         log.warning("another process registered as %s: give each its own worker_id", self.worker_id)
                         attendance.was_registered = False  # or the two would take turns without a pause
+                else:
+                    why = ""
+                if why and (attendance.was_registered or why != told):
+                    log.warning("not registered at %s (%s); trying again", address, why)
+                told = why
                 pause = PAUSE_MIN if attendance.was_registered else min(pause * 2, PAUSE_MAX)
                 await asyncio.sleep(jitter(pause))
         finally:
             # What runs over this channel goes on until it is over.
             await asyncio.shield(attendance.leave())
-
-
-class _NoToken(Exception):
-    """The function that gives tokens gave none."""
 
 
 class _Attendance:
@@ -275,7 +281,7 @@ class _Attendance:
             return
         try:
             metadata = self._worker._metadata()
-        except _NoToken as error:
+        except NoToken as error:
             log.warning("a call is declined: there is no token (%s)", error)
             await self._decline(offer, "this worker has no token now")
             return

@@ -1,32 +1,27 @@
-//! A worker's registration at one address, kept up over reconnects, and the calls that are taken by it.
+//! A worker's registration at one address, kept up over reconnects. What becomes of the calls offered to it, it does not know.
 
-use super::Shared;
+use super::{
+    Shared,
+    offer::{decline, report, request, take},
+};
 use crate::{
-    dial::{self, Dial, Pauses},
-    drain::{Place, Stage},
-    machine::{Close, Machine},
+    dial::{Dial, Pauses},
+    drain::Stage,
     proto::{
-        CallControl, CallOffer, OfferDeclined, WorkerHello, WorkerReport, WorkerStatus,
-        worker_offer::Offer, worker_report::Report, worker_service_client::WorkerServiceClient,
+        WorkerHello, WorkerReport, WorkerStatus, worker_offer::Offer, worker_report::Report,
+        worker_service_client::WorkerServiceClient,
     },
     server::{ServeError, reason},
-    session,
 };
-use futures_util::{FutureExt, Stream, StreamExt, stream};
-use std::{collections::HashSet, future, net::SocketAddr, sync::Arc, time::Duration};
+use futures_util::{StreamExt, stream};
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::sleep,
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{
-    CancellationHandle, Code, Request, Status,
-    metadata::MetadataValue,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Status, transport::Endpoint};
 
-/// How long the bridge may take to answer a `TakeCall`.
-const TAKE: Duration = Duration::from_secs(10);
 /// How long to leave a bridge alone that is registered with by another address.
 const STANDBY: Duration = Duration::from_secs(30);
 /// Reports that wait to be sent. An offer that cannot be declined at once waits for room.
@@ -56,12 +51,14 @@ impl Registration {
     /// Keeps it up until the worker is done, the address is gone, or the bridge refuses it for good.
     pub(super) async fn run(mut self) -> Option<ServeError> {
         let mut pauses = Pauses::default();
+        let mut told = String::new();
         loop {
             let mut bridge = None;
             let over = self.once(&mut bridge).await;
             self.shared.registered(self.address, None);
             if bridge.is_some() {
                 pauses = Pauses::default();
+                told.clear();
             }
             match over {
                 Over::Closed => return None,
@@ -71,7 +68,11 @@ impl Registration {
                     self.sleep(STANDBY).await;
                 }
                 Over::Lost(why) => {
-                    tracing::warn!(address = %self.address, "no registration with the bridge: {why}; it is dialled again");
+                    // It may be so for hours, and this is said of each try.
+                    if told != why {
+                        tracing::warn!(address = %self.address, "no registration with the bridge: {why}; it is dialled again");
+                        told = why;
+                    }
                     self.sleep(pauses.next()).await;
                 }
             }
@@ -95,6 +96,13 @@ impl Registration {
             Ok(endpoint) => endpoint,
             Err(error) => return Over::Refused(error),
         };
+        let token = match self.shared.token.header().await {
+            Ok(token) => token,
+            Err(why) if self.shared.token.is_given() => {
+                return Over::Lost(format!("there is no token: {why}"));
+            }
+            Err(why) => return Over::Refused(ServeError::Setting(why)),
+        };
         let channel = match endpoint.connect().await {
             Ok(channel) => channel,
             Err(error) => return Over::Lost(crate::handler::chain(&error.into())),
@@ -109,11 +117,7 @@ impl Registration {
         };
         let hello = WorkerReport { report: Some(Report::Hello(hello)) };
         let outgoing = stream::iter([hello]).chain(ReceiverStream::new(reported));
-        let request = match self.request(outgoing) {
-            Ok(request) => request,
-            Err(error) => return Over::Refused(error),
-        };
-        let mut offers = match client.register(request).await {
+        let mut offers = match client.register(request(outgoing, token)).await {
             Ok(response) => response.into_inner(),
             Err(status) => return self.over(&status, None),
         };
@@ -149,9 +153,8 @@ impl Registration {
                     *bridge = Some(it.bridge_id);
                 }
                 Ok(Some(Offer::Call(offer))) => {
-                    if let Err(why) = self.take(&client, &offer) {
-                        let declined = OfferDeclined { token: offer.token, reason: why.to_owned() };
-                        report(reports.as_ref(), Report::Declined(declined)).await;
+                    if let Err(why) = take(&self.shared, &client, &offer, reports.as_ref()) {
+                        decline(reports.as_ref(), offer.token, why).await;
                     }
                 }
                 Ok(Some(Offer::Heartbeat(it))) => {
@@ -176,18 +179,16 @@ impl Registration {
         dial.endpoint(Some(self.address)).map_err(ServeError::Setting)
     }
 
-    fn request<T>(&self, stream: T) -> Result<Request<T>, ServeError> {
-        let mut request = Request::new(stream);
-        if let Some(token) = &self.shared.token {
-            let shown = dial::bearer(token).map_err(ServeError::Setting)?;
-            request.metadata_mut().insert("authorization", shown);
-        }
-        Ok(request)
-    }
-
     /// What the bridge's status means.
     fn over(&self, status: &Status, bridge: Option<&str>) -> Over {
         let advice = match status.code() {
+            Code::Unauthenticated if self.shared.token.is_given() => {
+                return Over::Lost(format!(
+                    "the token is refused ({}), and the next one is tried: see that the bridge's `jwt` and `api.workers` \
+                     have its issuer, audience and claims, and that the clocks agree",
+                    status.message()
+                ));
+            }
             Code::Unauthenticated => "set `token` to one that stands in the bridge's `api.workers`",
             Code::PermissionDenied => {
                 "have the bridge's `api.workers` permit these groups to this token"
@@ -225,82 +226,4 @@ impl Registration {
             advice,
         })
     }
-
-    /// Takes a call, or says why not.
-    fn take(
-        &self,
-        client: &WorkerServiceClient<Channel>,
-        offer: &CallOffer,
-    ) -> Result<(), &'static str> {
-        if self.shared.stopper.stage() > Stage::Serving {
-            return Err("this worker is draining");
-        }
-        let machine = Machine::new();
-        let Some(place) = self.shared.calls.enter(&machine, Some(self.shared.max_calls)) else {
-            return Err("this worker has as many calls as it takes");
-        };
-        let token = MetadataValue::try_from(&offer.token).map_err(|_| "the token is no header")?;
-        let mut request = self.request(()).map_err(|_| "the worker's own token is no header")?;
-        request.metadata_mut().insert("agibridge-offer-token", token);
-        let cancel = request.cancellation_handle();
-        let request = request.map(|()| controls(Arc::clone(&machine), cancel));
-        tokio::spawn(drive(Arc::clone(&self.shared), client.clone(), request, machine, place));
-        Ok(())
-    }
-}
-
-async fn report(reports: Option<&mpsc::Sender<WorkerReport>>, report: Report) {
-    if let Some(reports) = reports {
-        // It fails when the stream is over, which its other side tells.
-        let _over = reports.send(WorkerReport { report: Some(report) }).await;
-    }
-}
-
-/// How long the connection has for what was sent before a stream is reset: a reset overtakes it.
-const BEFORE_RESET: Duration = Duration::from_millis(100);
-
-/// The controls of a call that was taken. A stream that shall not count as done is reset: to end it would say so.
-fn controls(
-    machine: Arc<Machine>,
-    cancel: CancellationHandle,
-) -> impl Stream<Item = CallControl> + Send + 'static {
-    let mut cancel = Some(cancel);
-    session::controls(machine).filter_map(move |control| match control {
-        Ok(control) => future::ready(Some(control)).left_future(),
-        Err(Close::Done) => future::ready(None).left_future(),
-        Err(Close::Failed(_) | Close::Released(_)) => {
-            let cancel = cancel.take();
-            let reset = async move {
-                sleep(BEFORE_RESET).await;
-                if let Some(cancel) = cancel {
-                    cancel.cancel();
-                }
-                future::pending().await
-            };
-            reset.right_future()
-        }
-    })
-}
-
-/// Drives one call that was offered.
-async fn drive(
-    shared: Arc<Shared>,
-    mut client: WorkerServiceClient<Channel>,
-    request: Request<impl Stream<Item = CallControl> + Send + 'static>,
-    machine: Arc<Machine>,
-    place: Place,
-) {
-    let response = match timeout(TAKE, client.take_call(request)).await {
-        Ok(Ok(response)) => response,
-        // The caller is gone, or it was too late.
-        Ok(Err(status)) => {
-            return tracing::debug!("an offer could not be taken: {}", reason(&status));
-        }
-        Err(_) => return tracing::warn!("an offer could not be taken: the bridge does not answer"),
-    };
-    let (metadata, events, _) = response.into_parts();
-    let events = events.map(|event| event.map_err(|it| reason(&it)));
-    session::run(machine, Arc::clone(&shared.handler), events, Some(metadata), shared.cleanup)
-        .await;
-    drop(place);
 }

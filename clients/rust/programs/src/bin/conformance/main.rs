@@ -45,7 +45,10 @@ async fn run(arguments: Vec<String>) -> Result<(), BoxError> {
                     once.call_once(|| line(&json!({"event": "registered"})));
                 });
             if let Some(token) = arguments.next() {
-                worker = worker.token(token);
+                worker = match token.strip_prefix("file:") {
+                    Some(path) => worker.token_file(path),
+                    None => worker.token(token),
+                };
             }
             worker.run().await?;
         }

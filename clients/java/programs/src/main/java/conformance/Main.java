@@ -65,14 +65,13 @@ public final class Main {
   }
 
   private void dialIn(String bridge, String token) throws InterruptedException {
-    var worker =
-        AgiBridgeWorker.builder()
-            .bridge(bridge)
-            .group("kit")
-            .token(token)
-            .handler(this::handle)
-            .build()
-            .start();
+    var builder = AgiBridgeWorker.builder().bridge(bridge).group("kit").handler(this::handle);
+    if (token.startsWith("file:")) {
+      builder.tokenFile(Path.of(token.substring("file:".length())));
+    } else {
+      builder.token(token);
+    }
+    AgiBridgeWorker worker = builder.build().start();
     try {
       worker.awaitRegistered();
       write(event("registered"));

@@ -11,6 +11,7 @@ import java.lang.System.Logger.Level;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -258,7 +259,7 @@ public final class AgiBridgeWorker {
     private final Map<String, String> labels = new LinkedHashMap<>();
     private CallHandler handler;
     private String workerId = hostName() + "-" + ProcessHandle.current().pid();
-    private String token = "";
+    private WorkerToken token = WorkerToken.NONE;
     private ChannelCredentials credentials = InsecureChannelCredentials.create();
     private int maxCalls = 100;
     private Duration cleanupTimeout = Duration.ofSeconds(10);
@@ -335,13 +336,42 @@ public final class AgiBridgeWorker {
     }
 
     /**
-     * Sets the token that it shows.
+     * Sets the token that it shows, always the same.
      *
      * @param token of an entry of {@code api.workers} in the bridge's configuration
      * @return this builder
+     * @see #tokenFile for one that expires
      */
     public Builder token(String token) {
-      this.token = token;
+      this.token = WorkerToken.always(token);
+      return this;
+    }
+
+    /**
+     * Has it show what this gives, for every registration and every call.
+     *
+     * <p>While it fails no bridge is asked, and calls are declined. A bridge that refuses what it
+     * gave is asked again with what it gives then, for as long as it takes. Both are logged when
+     * they begin, and the pauses grow, from 0.1 to 10 s.
+     *
+     * @param token is asked each time
+     * @return this builder
+     */
+    public Builder token(TokenSource token) {
+      this.token = WorkerToken.from(token);
+      return this;
+    }
+
+    /**
+     * Has it show what is in a file, without space around it; the file is read each time, as by a
+     * {@link #token(TokenSource)}. For a token that is written anew before it expires, as
+     * Kubernetes' projected service account tokens are.
+     *
+     * @param path as {@code /var/run/secrets/agi-bridge/token}
+     * @return this builder
+     */
+    public Builder tokenFile(Path path) {
+      this.token = WorkerToken.file(path);
       return this;
     }
 

@@ -38,7 +38,7 @@ final class Registration {
   private final String bridge;
   private final ManagedChannel channel;
   private final WorkerHello hello;
-  private final String token;
+  private final WorkerToken token;
   private final CallRuns runs;
   private final Worker worker;
 
@@ -47,12 +47,13 @@ final class Registration {
   private ClientCall<WorkerReport, WorkerOffer> stream;
   private boolean draining;
   private long pause = PAUSE_FIRST_MS;
+  private String told = "";
 
   Registration(
       String bridge,
       ManagedChannel channel,
       WorkerHello hello,
-      String token,
+      WorkerToken token,
       CallRuns runs,
       Worker worker) {
     this.bridge = bridge;
@@ -70,14 +71,32 @@ final class Registration {
     }
   }
 
-  private synchronized void connect() {
+  private void connect() {
+    synchronized (this) {
+      waiting = worker.wants(this) && !draining;
+      if (!waiting) {
+        return;
+      }
+    }
+    var unused = token.show().thenAccept(this::show);
+  }
+
+  private void show(WorkerToken.Shown shown) {
+    if (shown.missing() != null) {
+      tryAgain(shown.missing());
+    } else {
+      register(shown.headers());
+    }
+  }
+
+  private synchronized void register(Metadata headers) {
     waiting = false;
     if (draining || !worker.wants(this)) {
       return;
     }
     var call = channel.newCall(WorkerServiceGrpc.getRegisterMethod(), CallOptions.DEFAULT);
     stream = call;
-    call.start(new Offers(call), Headers.bearer(token));
+    call.start(new Offers(call), headers);
     call.request(1);
     call.sendMessage(WorkerReport.newBuilder().setHello(hello).build());
   }
@@ -123,32 +142,46 @@ final class Registration {
       stops = draining;
     }
     if (stops || !runs.reserve()) {
-      report(
-          WorkerReport.newBuilder()
-              .setDeclined(
-                  OfferDeclined.newBuilder()
-                      .setToken(offer.getToken())
-                      .setReason(stops ? "the worker drains" : "the worker has no room"))
-              .build());
+      decline(offer, stops ? "the worker drains" : "the worker has no room");
       return;
     }
-    Metadata headers = Headers.bearer(token);
-    headers.put(Headers.OFFER_TOKEN, offer.getToken());
+    var unused = token.show().thenAccept(shown -> take(offer, shown));
+  }
+
+  private void take(CallOffer offer, WorkerToken.Shown shown) {
+    if (shown.missing() != null) {
+      runs.giveBack();
+      LOG.log(Level.WARNING, "call {0} is declined: {1}", offer.getCallId(), shown.missing());
+      decline(offer, "this worker has no token now");
+      return;
+    }
+    shown.headers().put(Headers.OFFER_TOKEN, offer.getToken());
     new WorkerCall(
             channel.newCall(WorkerServiceGrpc.getTakeCallMethod(), CallOptions.DEFAULT), runs)
-        .open(headers);
+        .open(shown.headers());
+  }
+
+  private void decline(CallOffer offer, String reason) {
+    report(
+        WorkerReport.newBuilder()
+            .setDeclined(OfferDeclined.newBuilder().setToken(offer.getToken()).setReason(reason))
+            .build());
   }
 
   private void closed(Status status) {
-    long delay;
     synchronized (this) {
       stream = null;
       if (draining || !worker.wants(this)) {
         return;
       }
-      waiting = true;
-      delay = ThreadLocalRandom.current().nextLong(pause / 2, pause + 1);
-      pause = Math.min(pause * 2, PAUSE_LAST_MS);
+    }
+    if (status.getCode() == Status.Code.UNAUTHENTICATED && !token.isFixed()) {
+      tryAgain(
+          "the token is refused ("
+              + status.getDescription()
+              + "), and the next one is tried: see that the bridge's `jwt` and `api.workers` have"
+              + " its issuer, audience and claims, and that the clocks agree");
+      return;
     }
     String advice = advice(status.getCode());
     if (advice != null) {
@@ -165,13 +198,23 @@ final class Registration {
               status.asException()));
       return;
     }
-    LOG.log(
-        Level.WARNING,
-        "not registered at bridge {0} ({1} {2}); next try in {3} ms",
-        bridge,
-        status.getCode(),
-        status.getDescription(),
-        Long.toString(delay));
+    tryAgain(status.getCode() + " " + status.getDescription());
+  }
+
+  private void tryAgain(String why) {
+    long delay;
+    boolean isNews;
+    synchronized (this) {
+      waiting = true;
+      delay = ThreadLocalRandom.current().nextLong(pause / 2, pause + 1);
+      pause = Math.min(pause * 2, PAUSE_LAST_MS);
+      // It may be so for hours, and this is said of each try.
+      isNews = !why.equals(told);
+      told = why;
+    }
+    if (isNews) {
+      LOG.log(Level.WARNING, "not registered at bridge {0} ({1}); trying again", bridge, why);
+    }
     var unused = Threads.TIMERS.schedule(this::connect, delay, TimeUnit.MILLISECONDS);
   }
 
@@ -201,6 +244,7 @@ final class Registration {
         case REGISTERED -> {
           synchronized (Registration.this) {
             pause = PAUSE_FIRST_MS;
+            told = "";
           }
           LOG.log(
               Level.INFO,

@@ -7,7 +7,10 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** The threads of this library: one for each handler that runs, and one for everybody's timers. */
+/**
+ * The threads of this library: one for each handler that runs, or other code of the user's that may
+ * block, and one for everybody's timers.
+ */
 final class Threads {
   /** Its tasks are short, and never block. */
   static final ScheduledThreadPoolExecutor TIMERS = timers();

@@ -26,6 +26,8 @@ import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
@@ -36,6 +38,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The worker, with the test as its bridges. */
 @Timeout(60)
@@ -50,7 +53,9 @@ class AgiBridgeWorkerTest {
     final BlockingQueue<WorkerReport> reports = new LinkedBlockingQueue<>();
     final BlockingQueue<StreamObserver<WorkerOffer>> registrations = new LinkedBlockingQueue<>();
     final BlockingQueue<TakenCall> calls = new LinkedBlockingQueue<>();
+    final BlockingQueue<String> shown = new LinkedBlockingQueue<>();
     volatile String token = "";
+    volatile Status refusal;
     volatile String userAgent = "";
     Server server;
 
@@ -71,11 +76,14 @@ class AgiBridgeWorkerTest {
     private boolean refuses(StreamObserver<?> answers) {
       Metadata headers = HEADERS.get();
       userAgent = headers.get(Metadata.Key.of("user-agent", Metadata.ASCII_STRING_MARSHALLER));
+      shown.add(String.valueOf(headers.get(Headers.AUTHORIZATION)));
       boolean wrong = !token.isEmpty() && !Headers.shows(headers, token);
       if (wrong) {
         answers.onError(Status.UNAUTHENTICATED.withDescription("no token").asException());
+      } else if (refusal != null) {
+        answers.onError(refusal.asException());
       }
-      return wrong;
+      return wrong || refusal != null;
     }
 
     @Override
@@ -92,6 +100,7 @@ class AgiBridgeWorkerTest {
 
     @Override
     public StreamObserver<CallControl> takeCall(StreamObserver<CallEvent> events) {
+      shown.add(String.valueOf(HEADERS.get().get(Headers.AUTHORIZATION)));
       var call = new TakenCall(HEADERS.get().get(Headers.OFFER_TOKEN), events);
       calls.add(call);
       events.onNext(CallEvent.newBuilder().setStarted(FakeStream.call()).build());
@@ -244,6 +253,88 @@ class AgiBridgeWorkerTest {
     var refused = assertThrows(WorkerRefusedException.class, worker::awaitRegistered);
     assertTrue(refused.getMessage().contains("api.workers"));
     assertThrows(WorkerRefusedException.class, worker::awaitTermination);
+  }
+
+  /**
+   * Gives one after the other, and fails with those that begin with "!", and once there is none.
+   */
+  private static TokenSource tokens(String... these) {
+    var given = new LinkedBlockingQueue<>(List.of(these));
+    return () -> {
+      String next = given.poll();
+      if (next == null || next.startsWith("!")) {
+        throw new IOException(next == null ? "gone" : next.substring(1));
+      }
+      return next;
+    };
+  }
+
+  private static List<String> shownBy(Bridge bridge, int count) throws InterruptedException {
+    var all = new ArrayList<String>();
+    while (all.size() < count) {
+      all.add(poll(bridge.shown));
+    }
+    return all;
+  }
+
+  @Test
+  void aTokenSourceIsAskedForEveryRegistrationAndCall() throws Exception {
+    Bridge bridge = bridge();
+    start(
+        worker(call -> {}, bridge)
+            .token(tokens("one", "!no such file", "", "a\nb", "two", "three")));
+    assertTrue(bridge.report().hasHello());
+    bridge.registration().onError(Status.UNAVAILABLE.asException());
+    assertTrue(bridge.report().hasHello());
+    StreamObserver<WorkerOffer> offers = bridge.registration();
+    bridge.offer(offers, "a");
+    bridge.call().end();
+    assertEquals(List.of("Bearer one", "Bearer two", "Bearer three"), shownBy(bridge, 3));
+    // The place of a call that was declined is free again.
+    for (String token : List.of("b", "c")) {
+      bridge.offer(offers, token);
+      var declined = bridge.report().getDeclined();
+      assertEquals(token, declined.getToken());
+      assertEquals("this worker has no token now", declined.getReason());
+    }
+  }
+
+  @Test
+  void afterARefusedTokenTheNextOneIsTriedAndEachReasonIsToldOnce() throws Exception {
+    try (var log = new WarningLog()) {
+      Bridge bridge = bridge();
+      bridge.token = "good";
+      start(
+          worker(call -> {}, bridge).token(tokens("stale", "stale", "!sealed", "!sealed", "good")));
+      worker.awaitRegistered();
+      assertEquals(List.of("Bearer stale", "Bearer stale", "Bearer good"), shownBy(bridge, 3));
+      List<String> warned = log.with(bridge.address());
+      assertEquals(2, warned.size(), warned.toString());
+      assertTrue(warned.get(0).contains("the token is refused (no token)"), warned.get(0));
+      assertTrue(warned.get(1).contains("there is no token"), warned.get(1));
+      assertTrue(warned.get(1).contains("sealed"), warned.get(1));
+    }
+  }
+
+  @Test
+  void whatIsNoMatterOfTheTokenEndsAWorkerWithATokenSourceToo() throws Exception {
+    Bridge bridge = bridge();
+    bridge.refusal = Status.PERMISSION_DENIED;
+    start(worker(call -> {}, bridge).token(tokens("good")));
+    assertThrows(WorkerRefusedException.class, worker::awaitRegistered);
+  }
+
+  @Test
+  void aTokenFileIsReadEachTime(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("token");
+    Files.writeString(file, "one\n");
+    Bridge bridge = bridge();
+    start(worker(call -> {}, bridge).tokenFile(file));
+    StreamObserver<WorkerOffer> offers = bridge.registration();
+    Files.writeString(file, "two\n");
+    offers.onError(Status.UNAVAILABLE.asException());
+    bridge.registration();
+    assertEquals(List.of("Bearer one", "Bearer two"), shownBy(bridge, 2));
   }
 
   @Test
