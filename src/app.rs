@@ -10,11 +10,12 @@ use crate::{
     ami::Links,
     api::{self, Permits},
     archive::Archive,
+    async_agi::{Arrival, Door},
     config::{AgiConfig, ApiConfig, Config, ShutdownConfig},
     listener::{self, Allow, Networks},
     manage::Manage,
     route::{Route, Service, Target, When},
-    session::{Core, Drain, Rules, Shared, recorder::Recorder, registry::Registry},
+    session::{self, Core, Drain, Rules, Shared, recorder::Recorder, registry::Registry},
     telemetry::{
         metrics::Metrics,
         otlp::{self, Exporter},
@@ -46,6 +47,8 @@ const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 const DRAIN_REPORT: Duration = Duration::from_secs(10);
 /// For the API port to let go of its connections.
 const API_STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// Async AGI calls that a core has not begun with yet.
+const ARRIVALS_MAX: usize = 1024;
 
 /// The running bridge.
 #[derive(Debug)]
@@ -147,7 +150,9 @@ impl App {
             shutdown: config.shutdown.clone(),
         };
         app.start_api(&config.api)?;
-        app.start_cores(&config.agi)?;
+        let doors = app.start_cores(&config.agi)?;
+        let door = Door::new(app.links.clone(), Arc::clone(&app.shared), doors);
+        app.links.run(door.run());
         app.metrics.routes(config.routes.routes().map(|route| &route.name));
         Ok(app)
     }
@@ -237,7 +242,7 @@ impl App {
         let ShutdownConfig { drain_timeout, linger } = self.shutdown;
         let begun = SystemTime::now();
         self.metrics.draining(begun, begun + drain_timeout);
-        let deadline = crate::session::timestamp(begun + drain_timeout);
+        let deadline = session::timestamp(begun + drain_timeout);
         self.shared.drain.begin(deadline);
         let registry = Arc::clone(&self.shared.registry);
         registry.drain_all();
@@ -326,7 +331,9 @@ impl App {
         Ok(())
     }
 
-    fn start_cores(&mut self, agi: &AgiConfig) -> anyhow::Result<()> {
+    /// Starts them; where async AGI calls are given to each.
+    fn start_cores(&mut self, agi: &AgiConfig) -> anyhow::Result<Vec<mpsc::Sender<Arrival>>> {
+        let mut doors = Vec::new();
         let mut addresses = agi.listen.clone();
         for address in &addresses {
             listener::is_free(*address)
@@ -343,10 +350,10 @@ impl App {
             }
             let tracing = self.exporter.as_ref().and_then(Exporter::tracing);
             let tracer = tracing.map(|tracing| tracing.core(agi.cores));
-            self.start_core(number, listeners, tracer)?;
+            doors.push(self.start_core(number, listeners, tracer)?);
         }
         self.agi = addresses;
-        Ok(())
+        Ok(doors)
     }
 
     fn start_core(
@@ -354,7 +361,7 @@ impl App {
         number: usize,
         listeners: Vec<TcpListener>,
         tracer: Option<Arc<Tracer>>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<mpsc::Sender<Arrival>> {
         let core = Arc::new(Core {
             shared: Arc::clone(&self.shared),
             upstreams: Arc::new(Upstreams::new(
@@ -368,9 +375,10 @@ impl App {
         let (allow, open, stop) =
             (Arc::clone(&self.allow), self.open.subscribe(), self.stop.subscribe());
         let duty = Duty { stop: stop.clone(), faulted: self.faulted.clone() };
-        let running = move || run_core(core, listeners, allow, open, stop);
+        let (door, arrivals) = mpsc::channel(ARRIVALS_MAX);
+        let running = move || run_core(core, (listeners, arrivals), allow, open, stop);
         self.cores.push(spawn_core(number, duty, running)?);
-        Ok(())
+        Ok(door)
     }
 }
 
@@ -422,7 +430,7 @@ fn spawn_core<F: Future<Output = ()>>(
 
 async fn run_core(
     core: Arc<Core>,
-    listeners: Vec<TcpListener>,
+    (listeners, mut arrivals): (Vec<TcpListener>, mpsc::Receiver<Arrival>),
     allow: Allow,
     open: watch::Receiver<bool>,
     mut stop: watch::Receiver<bool>,
@@ -436,7 +444,17 @@ async fn run_core(
             Err(error) => warn!(%error, "a listener could not be used"),
         }
     }
-    let _ = stop.wait_for(|stop| *stop).await;
+    let take = async {
+        while let Some(arrival) = arrivals.recv().await {
+            tokio::spawn(session::serve_async(Arc::clone(&core), arrival));
+        }
+        // The links have ended, and calls go on.
+        std::future::pending().await
+    };
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = take => {}
+    }
 }
 
 async fn wait_until_empty(registry: &Registry) {

@@ -93,8 +93,19 @@ struct DialplanArgs {
     #[arg(long, default_value = "127.0.0.1", value_name = "HOST[:PORT]")]
     host: String,
 
+    /// For calls that come over Asterisk's manager: AGI(agi:async,/path)
+    #[arg(long, conflicts_with = "host")]
+    async_agi: bool,
+
     #[command(flatten)]
     config: ConfigArgs,
+}
+
+impl DialplanArgs {
+    /// What stands in AGI() before the path.
+    fn begin(&self) -> String {
+        if self.async_agi { "agi:async,".to_owned() } else { format!("agi://{}", self.host) }
+    }
 }
 
 /// Does what the command line says.
@@ -133,7 +144,7 @@ pub fn run() -> ExitCode {
 
 fn print_dialplan(args: &DialplanArgs, out: &mut impl Write) -> ExitCode {
     match crate::config::load(args.config.config.as_deref(), environment().into_iter()) {
-        Ok(loaded) => code(dialplan::dialplan(&loaded.config, &args.route, &args.host, out)),
+        Ok(loaded) => code(dialplan::dialplan(&loaded.config, &args.route, &args.begin(), out)),
         Err(faults) => complain(&faults.to_string()),
     }
 }

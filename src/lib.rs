@@ -9,6 +9,7 @@ pub mod ami;
 pub mod api;
 pub mod app;
 pub mod archive;
+mod async_agi;
 mod backoff;
 pub mod call;
 pub mod cli;

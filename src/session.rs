@@ -31,6 +31,7 @@ mod socket;
 mod spans;
 mod started;
 
+pub(crate) use begin::serve_async;
 pub use begin::{enter, serve};
 pub use started::timestamp;
 

@@ -5,7 +5,7 @@ use crate::{
     tls::{self, TlsError},
 };
 use socket2::{SockRef, TcpKeepalive};
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -28,12 +28,15 @@ pub(super) enum ConnectError {
     Tls(#[from] TlsError),
 }
 
-pub(super) async fn connect(remote: &Remote) -> Result<Box<dyn Wire>, ConnectError> {
+/// The connection, and where it leads.
+pub(super) async fn connect(remote: &Remote) -> Result<(Box<dyn Wire>, SocketAddr), ConnectError> {
     let tcp = TcpStream::connect((remote.host.as_str(), remote.port)).await?;
     tcp.set_nodelay(true)?;
     SockRef::from(&tcp).set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE))?;
-    match &remote.tls {
-        Some(tls) => Ok(Box::new(tls::handshake(tcp, &remote.host, tls, None).await?)),
-        None => Ok(Box::new(tcp)),
-    }
+    let address = tcp.peer_addr()?;
+    let wire: Box<dyn Wire> = match &remote.tls {
+        Some(tls) => Box::new(tls::handshake(tcp, &remote.host, tls, None).await?),
+        None => Box::new(tcp),
+    };
+    Ok((wire, address))
 }

@@ -4,6 +4,7 @@
 use super::subscription::{Event, Filter, Mailbox, Subscription};
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -18,6 +19,8 @@ pub struct ServerState {
     pub version: Arc<str>,
     /// Why it is not connected, and what to do.
     pub detail: Arc<str>,
+    /// Where its manager is, while connected.
+    pub address: Option<SocketAddr>,
 }
 
 /// Where events go.
@@ -38,22 +41,24 @@ impl ServerState {
             connected: false,
             version: Arc::default(),
             detail: detail.into(),
+            address: None,
         }
     }
 
-    pub(super) fn up(server: &Arc<str>, version: impl Into<Arc<str>>) -> Self {
+    pub(super) fn up(server: &Arc<str>, version: impl Into<Arc<str>>, address: SocketAddr) -> Self {
         Self {
             server: Arc::clone(server),
             connected: true,
             version: version.into(),
             detail: Arc::default(),
+            address: Some(address),
         }
     }
 }
 
 impl Hub {
-    pub(super) fn subscribe(self: &Arc<Self>, filter: Filter) -> Subscription {
-        let mailbox = Mailbox::new(filter);
+    pub(super) fn subscribe(self: &Arc<Self>, filters: Vec<Filter>) -> Subscription {
+        let mailbox = Mailbox::new(filters);
         let mut inner = self.lock();
         inner.states.values().for_each(|state| mailbox.state(state));
         if inner.is_closed {

@@ -4,6 +4,7 @@ use super::{
     hub::ServerState,
     packet::{Action, ActionError, ActionId, Headers},
     pending::Answer,
+    server::Server,
     subscription::Event,
 };
 use crate::telemetry::{
@@ -34,6 +35,7 @@ pub struct Link(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     server: Arc<str>,
+    takes_async_agi: bool,
     jobs: mpsc::Sender<Job>,
     room: Semaphore,
     state: watch::Receiver<ServerState>,
@@ -109,20 +111,27 @@ struct Asking(Arc<Progress>);
 
 impl Link {
     pub(super) fn new(
-        server: &Arc<str>,
+        server: &Server,
         state: watch::Receiver<ServerState>,
         metrics: Arc<ManagerMetrics>,
         tracer: Option<Arc<Tracer>>,
     ) -> (Self, mpsc::Receiver<Job>) {
         let (jobs, queue) = mpsc::channel(OUTSTANDING_MAX);
         let room = Semaphore::new(OUTSTANDING_MAX);
-        let shared = Shared { server: Arc::clone(server), jobs, room, state, metrics, tracer };
+        let takes_async_agi = server.async_agi;
+        let server = Arc::clone(&server.name);
+        let shared = Shared { server, takes_async_agi, jobs, room, state, metrics, tracer };
         (Self(Arc::new(shared)), queue)
     }
 
     /// As the configuration names the Asterisk.
     pub fn server(&self) -> &Arc<str> {
         &self.0.server
+    }
+
+    /// Whether async AGI calls of the Asterisk are the bridge's.
+    pub(crate) fn takes_async_agi(&self) -> bool {
+        self.0.takes_async_agi
     }
 
     /// How the link is now.
@@ -151,23 +160,33 @@ impl Link {
         deadline: Duration,
         parent: Option<&TraceContext>,
     ) -> Result<Reply, SendError> {
-        let id = action.id().cloned().unwrap_or_else(Self::fresh_id);
-        let bytes = action.encode(&id)?;
         let (start, begun) = (SystemTime::now(), Instant::now());
-        let outcome = self.ask(id, bytes, deadline).await;
-        let label = match &outcome {
-            Ok(reply) if reply.is_success() => ActionOutcome::Success,
-            Ok(_) => ActionOutcome::Error,
-            Err(SendError::Lost { .. }) => ActionOutcome::Lost,
-            Err(SendError::TimedOut { .. }) => ActionOutcome::TimedOut,
-            Err(
-                SendError::NotConnected { .. } | SendError::Refused(_) | SendError::Busy { .. },
-            ) => return outcome,
-        };
+        let outcome = self.deliver(&action, deadline).await;
+        let Some(label) = label(&outcome) else { return outcome };
         let context = parent.map_or_else(TraceContext::root, TraceContext::child);
         let is_sampled = self.record(&action, (start, &context), parent, label);
         self.0.metrics.action(label, begun.elapsed(), is_sampled.then_some(context.trace_id));
         outcome
+    }
+
+    /// As [`Self::send`], without a span: for what has one already, as an AGI command has.
+    pub(crate) async fn send_spanless(
+        &self,
+        action: &Action,
+        deadline: Duration,
+    ) -> Result<Reply, SendError> {
+        let begun = Instant::now();
+        let outcome = self.deliver(action, deadline).await;
+        if let Some(label) = label(&outcome) {
+            self.0.metrics.action(label, begun.elapsed(), None);
+        }
+        outcome
+    }
+
+    async fn deliver(&self, action: &Action, deadline: Duration) -> Result<Reply, SendError> {
+        let id = action.id().cloned().unwrap_or_else(Self::fresh_id);
+        let bytes = action.encode(&id)?;
+        self.ask(id, bytes, deadline).await
     }
 
     async fn ask(
@@ -237,6 +256,19 @@ impl Link {
             })),
         });
         true
+    }
+}
+
+/// What came of an action; none: it was never written.
+fn label(outcome: &Result<Reply, SendError>) -> Option<ActionOutcome> {
+    match outcome {
+        Ok(reply) if reply.is_success() => Some(ActionOutcome::Success),
+        Ok(_) => Some(ActionOutcome::Error),
+        Err(SendError::Lost { .. }) => Some(ActionOutcome::Lost),
+        Err(SendError::TimedOut { .. }) => Some(ActionOutcome::TimedOut),
+        Err(SendError::NotConnected { .. } | SendError::Refused(_) | SendError::Busy { .. }) => {
+            None
+        }
     }
 }
 

@@ -118,7 +118,12 @@ impl Links {
 
     /// Events that fit `filter`, from now on. First come the states of the links.
     pub fn subscribe(&self, filter: Filter) -> Subscription {
-        self.0.hub.subscribe(filter)
+        self.subscribe_any(vec![filter])
+    }
+
+    /// As [`Self::subscribe`], where an event must fit one of several filters.
+    pub fn subscribe_any(&self, filters: Vec<Filter>) -> Subscription {
+        self.0.hub.subscribe(filters)
     }
 
     /// Has `task` run where the links do, beside them.
@@ -137,7 +142,8 @@ impl Links {
         let metrics = self.0.metrics.manager(name);
         let first = ServerState::down(name, "not connected yet");
         let (state, watched) = watch::channel(first.clone());
-        let (link, jobs) = Link::new(name, watched, Arc::clone(&metrics), self.0.tracer.clone());
+        let (link, jobs) =
+            Link::new(settings, watched, Arc::clone(&metrics), self.0.tracer.clone());
         self.0.hub.add(first);
         let runner = Runner {
             server: settings.clone(),

@@ -13,7 +13,7 @@ use crate::{
     backoff::{Backoff, jittered},
     telemetry::metrics::ManagerMetrics,
 };
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, timeout},
@@ -41,6 +41,14 @@ pub(super) struct Runner {
     pub(super) metrics: Arc<ManagerMetrics>,
 }
 
+/// A connection that is logged in.
+struct Opened {
+    wire: Box<dyn Wire>,
+    reader: Reader,
+    version: String,
+    address: SocketAddr,
+}
+
 /// Why there is no session, and whether to wait long.
 struct Down {
     detail: String,
@@ -55,8 +63,8 @@ impl Runner {
             let server = self.server.clone();
             let begun = Instant::now();
             let down = match self.refusing(open(&server)).await {
-                Ok((wire, reader, version)) => {
-                    let detail = self.serve(wire, reader, &version).await;
+                Ok(opened) => {
+                    let detail = self.serve(opened).await;
                     if begun.elapsed() > STABLE {
                         backoff.reset();
                     }
@@ -70,10 +78,11 @@ impl Runner {
         }
     }
 
-    async fn serve(&mut self, wire: Box<dyn Wire>, reader: Reader, version: &str) -> String {
-        info!(server = %self.server.name, version, "connected to asterisk's manager");
+    async fn serve(&mut self, opened: Opened) -> String {
+        let Opened { wire, reader, version, address } = opened;
+        info!(server = %self.server.name, %version, "connected to asterisk's manager");
         self.metrics.set_connected(true);
-        self.tell(ServerState::up(&self.server.name, version));
+        self.tell(ServerState::up(&self.server.name, version, address));
         let session = Session {
             server: &self.server.name,
             reader,
@@ -115,9 +124,9 @@ impl Runner {
     }
 }
 
-async fn open(server: &Server) -> Result<(Box<dyn Wire>, Reader, String), Down> {
+async fn open(server: &Server) -> Result<Opened, Down> {
     let passing = |detail: String| Down { detail, is_lasting: false };
-    let mut wire = timeout(CONNECT_TIMEOUT, connect::connect(&server.remote))
+    let (mut wire, address) = timeout(CONNECT_TIMEOUT, connect::connect(&server.remote))
         .await
         .map_err(|_| passing(format!("no connection within {CONNECT_TIMEOUT:?}")))?
         .map_err(|error| passing(error.to_string()))?;
@@ -125,5 +134,5 @@ async fn open(server: &Server) -> Result<(Box<dyn Wire>, Reader, String), Down> 
     let version = Opening { wire: &mut *wire, reader: &mut reader }.login(server).await.map_err(
         |error: LoginError| Down { is_lasting: error.is_lasting(), detail: error.to_string() },
     )?;
-    Ok((wire, reader, version))
+    Ok(Opened { wire, reader, version, address })
 }

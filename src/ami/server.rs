@@ -16,4 +16,6 @@ pub struct Server {
     pub secret: Secret,
     /// Send the secret itself, even without TLS, where Asterisk gives no challenge for it.
     pub plain_login: bool,
+    /// Its async AGI calls come to the bridge.
+    pub async_agi: bool,
 }

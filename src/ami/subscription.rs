@@ -62,7 +62,8 @@ pub struct Subscription {
 /// What waits for one subscriber.
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    filter: Filter,
+    /// One of them must fit.
+    filters: Vec<Filter>,
     waiting: Mutex<Waiting>,
     arrived: Notify,
 }
@@ -138,13 +139,13 @@ impl Drop for Subscription {
 }
 
 impl Mailbox {
-    pub(super) fn new(filter: Filter) -> Arc<Self> {
-        Arc::new(Self { filter, waiting: Mutex::default(), arrived: Notify::new() })
+    pub(super) fn new(filters: Vec<Filter>) -> Arc<Self> {
+        Arc::new(Self { filters, waiting: Mutex::default(), arrived: Notify::new() })
     }
 
     /// False: it was wanted, and there is no room for it.
     pub(super) fn event(&self, event: &Arc<Event>, size: usize) -> bool {
-        if !self.filter.takes(event) {
+        if !self.filters.iter().any(|filter| filter.takes(event)) {
             return true;
         }
         let mut waiting = self.lock();
@@ -162,7 +163,7 @@ impl Mailbox {
     }
 
     pub(super) fn state(&self, state: &ServerState) {
-        if !self.filter.covers(&state.server) {
+        if !self.filters.iter().any(|filter| filter.covers(&state.server)) {
             return;
         }
         let mut waiting = self.lock();

@@ -75,6 +75,7 @@ fn server(name: &str, manager: &Manager) -> Server {
         username: USER.to_owned(),
         secret: Secret::new(SECRET),
         plain_login: false,
+        async_agi: false,
     }
 }
 

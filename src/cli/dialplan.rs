@@ -14,14 +14,14 @@ use std::{
 /// What may stand in a query, and means nothing to the dialplan.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Writes the lines for the route named `name` and returns exit code 0, or what routes there are and 1. `host`: where Asterisk reaches
-/// the bridge, with a port unless it is 4573. The error is that of `out` alone.
-pub fn dialplan(config: &Config, name: &str, host: &str, out: &mut dyn Write) -> io::Result<u8> {
+/// Writes the lines for the route named `name` and returns exit code 0, or what routes there are and 1. `begin`: what
+/// stands in AGI() before the path, as `agi://bridge` or `agi:async,`. The error is that of `out` alone.
+pub fn dialplan(config: &Config, name: &str, begin: &str, out: &mut dyn Write) -> io::Result<u8> {
     match config.routes.get(name) {
         Some(route) => {
-            let mut text = lines(route, host);
+            let mut text = lines(route, begin);
             if !config.api.clients.is_empty() {
-                text += &originated(host);
+                text += &originated(begin);
             }
             out.write_all(text.as_bytes()).map(|()| 0)
         }
@@ -32,7 +32,7 @@ pub fn dialplan(config: &Config, name: &str, host: &str, out: &mut dyn Write) ->
     }
 }
 
-fn lines(route: &Route, host: &str) -> String {
+fn lines(route: &Route, begin: &str) -> String {
     let parameters =
         Pattern::new(&route.path).map(|path| path.parameter_names()).unwrap_or_default();
     let mut text = heading(route);
@@ -44,7 +44,7 @@ fn lines(route: &Route, host: &str) -> String {
     }
     text += "; Left by an earlier call of AGI on this channel, these would mislead below.\n";
     text += " same => n,Set(AGIBRIDGE_STATUS=)\n same => n,Set(AGIBRIDGE_REASON=)\n";
-    text += &format!(" same => n,AGI({})\n", url(route, host));
+    text += &format!(" same => n,AGI({})\n", url(route, begin));
     text += "; AGIBRIDGE_STATUS is set whenever the call did not end by its service's own will: NO_ROUTE, UNAVAILABLE, LOST, LIMIT, DRAINING,\n";
     text += "; PROTOCOL_ERROR, OPERATOR, or FAILED when the service itself asked for it. AGIBRIDGE_REASON says more.\n";
     text += " same => n,GotoIf($[\"${AGIBRIDGE_STATUS}\" != \"\"]?trouble)\n";
@@ -61,10 +61,10 @@ fn lines(route: &Route, host: &str) -> String {
 }
 
 /// Where a call comes in that a client starts for a route.
-fn originated(host: &str) -> String {
+fn originated(begin: &str) -> String {
     format!(
         "; Calls that clients start for a route, any route, come in here; AGIBRIDGE_PATH is its path.\n\
-         [{ROUTE_CONTEXT}]\nexten => s,1,AGI(agi://{host}${{{ROUTE_PATH}}})\n same => n,Hangup()\n"
+         [{ROUTE_CONTEXT}]\nexten => s,1,AGI({begin}${{{ROUTE_PATH}}})\n same => n,Hangup()\n"
     )
 }
 
@@ -105,8 +105,8 @@ fn heading(route: &Route) -> String {
 }
 
 /// The URL of the route, with variables for its parameters.
-fn url(route: &Route, host: &str) -> String {
-    let mut url = format!("agi://{host}");
+fn url(route: &Route, begin: &str) -> String {
+    let mut url = begin.to_owned();
     let mut rest = route.path.as_str();
     while let Some(at) = rest.find(['{', '}']) {
         url += &plain(&rest[..at]);
@@ -168,7 +168,7 @@ mod tests {
     fn run(yaml: &str, name: &str) -> (u8, String) {
         let config = crate::config::parse(Some(yaml), Path::new(""), std::iter::empty()).unwrap();
         let mut out = Vec::new();
-        let code = dialplan(&config, name, "bridge.example", &mut out).unwrap();
+        let code = dialplan(&config, name, "agi://bridge.example", &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())
     }
 

@@ -243,6 +243,7 @@ fn manager(server: &Server) -> Value {
         ("secret", Some(MASK.into())),
         ("tls", server.remote.tls.as_ref().map(tls)),
         ("plain_login", Some(server.plain_login.into())),
+        ("async_agi", Some(server.async_agi.into())),
     ])
 }
 

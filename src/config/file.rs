@@ -428,6 +428,8 @@ section! {
         tls: Tls;
         /// Whether the secret itself is sent without TLS, where Asterisk gives no challenge for it. Default false.
         plain_login: Flag;
+        /// Whether the calls that `AGI(agi:async,/path)` begins there come to the bridge, over the link. Default false.
+        async_agi: Flag;
     }
 }
 

@@ -9,13 +9,14 @@ use super::{
     parent,
     recorder::Begun,
     registry::Entry,
-    socket::{Read, Socket},
+    socket::{Read, Socket, Stream},
     spans::Spans,
     timestamp,
 };
 use crate::{
-    agi::{Prelude, PreludeError, PreludeReader, Request},
+    agi::{Limits, Prelude, PreludeError, PreludeReader, Request},
     archive::{self, Archive},
+    async_agi::Arrival as AsyncCall,
     call::{Blame, Call, Outcome, Settings, Status},
     proto::Channel,
     redact::Redact,
@@ -34,6 +35,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::{
+    io::AsyncWriteExt as _,
     net::TcpStream,
     time::{Instant, timeout_at},
 };
@@ -61,8 +63,28 @@ pub fn enter(core: &Core, stream: &TcpStream, peer: SocketAddr) -> Option<Pendin
 pub async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
     let accepted = (Instant::now(), SystemTime::now());
     let Some(pending) = enter(&core, &stream, peer) else { return };
+    serve_socket(core, Socket::new(stream.into()), (pending, peer), accepted).await;
+}
+
+/// Serves one async AGI call, to its end.
+pub(crate) async fn serve_async(core: Arc<Core>, AsyncCall { mut pipe, peer }: AsyncCall) {
+    let accepted = (Instant::now(), SystemTime::now());
+    let Some(pending) = core.shared.admission.enter(peer.ip()) else {
+        core.metrics.connection(Connection::OverLimit);
+        // As to a socket. The pipe has room for it.
+        let _ = pipe.write_all(b"failure\n").await;
+        return;
+    };
+    serve_socket(core, Socket::new(Stream::Pipe(pipe)), (pending, peer), accepted).await;
+}
+
+async fn serve_socket(
+    core: Arc<Core>,
+    mut socket: Socket,
+    (pending, peer): (Pending, SocketAddr),
+    accepted: (Instant, SystemTime),
+) {
     let rules = core.shared.rules.load_full();
-    let mut socket = Socket::new(stream);
     let read = timeout_at(accepted.0 + rules.prelude_timeout, read_prelude(&mut socket)).await;
     let (prelude, rest) = match read.unwrap_or(Err(NoCall::Timeout)) {
         Ok(read) => read,
@@ -83,7 +105,8 @@ pub async fn serve(core: Arc<Core>, stream: TcpStream, peer: SocketAddr) {
     if let Ok((route, ..)) = &chosen
         && arrival.has_parent_to_ask_for(&core, route)
     {
-        let asked = Box::pin(parent::ask(&mut socket, &rules.limits, REPLY_BYTES_MAX));
+        let limits = socket.limits(rules.limits);
+        let asked = Box::pin(parent::ask(&mut socket, limits, REPLY_BYTES_MAX));
         let deadline = accepted.0 + rules.prelude_timeout;
         match timeout_at(deadline, asked).await.unwrap_or(Err(parent::Fault::Late)) {
             Ok(told) => (arrival.parent, arrival.rest) = (told.value, told.rest),
@@ -334,7 +357,7 @@ async fn drive(
     let metrics = core.metrics.route(&route.name);
     let settings = Settings {
         cancel_key: !core.shared.links.is_empty(),
-        ..settings(route.policy.clone(), &rules)
+        ..settings(route.policy.clone(), socket.limits(rules.limits))
     };
     let mut call = Call::new(settings, accepted.0.elapsed());
     if spans.is_some() {
@@ -455,7 +478,8 @@ async fn turn_away(
     (status, detail): (Status, &str),
     spans: Option<Box<Spans>>,
 ) {
-    let call = Call::turned_away(settings(refusing(), rules), status, detail, Duration::ZERO);
+    let settings = settings(refusing(), socket.limits(rules.limits));
+    let call = Call::turned_away(settings, status, detail, Duration::ZERO);
     let session = Session::new(Parts {
         call,
         socket,
@@ -480,9 +504,8 @@ async fn turn_away(
     );
 }
 
-fn settings(policy: Policy, rules: &Rules) -> Settings {
-    let random = rand::random::<u128>;
-    let (limits, reply_bytes_max) = (rules.limits, REPLY_BYTES_MAX);
+fn settings(policy: Policy, limits: Limits) -> Settings {
+    let (random, reply_bytes_max) = (rand::random::<u128>, REPLY_BYTES_MAX);
     Settings { policy, limits, reply_bytes_max, cancel_key: false, random }
 }
 

@@ -35,11 +35,11 @@ pub(super) enum Fault {
 /// Asks for the variable, and waits. Whoever gives up waiting cannot use the connection any more.
 pub(super) async fn ask(
     socket: &mut Socket,
-    limits: &Limits,
+    limits: Limits,
     reply_bytes_max: usize,
 ) -> Result<Told, Fault> {
     let asked = GetFullVariable { expression: EXPRESSION.to_owned(), ..Default::default() };
-    let asked = Exchange::new(&Command::GetFullVariable(asked), limits, rand::random::<u128>);
+    let asked = Exchange::new(&Command::GetFullVariable(asked), &limits, rand::random::<u128>);
     // Where lines may be no longer than this one, there is nothing to ask.
     let Ok(mut exchange) = asked else { return Ok(Told::default()) };
     socket.write(&exchange.first_line());

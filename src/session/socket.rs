@@ -1,5 +1,6 @@
 //! The socket to Asterisk: always read, written in whole lines, half-closed at the end. Knows bytes only.
 
+use crate::{agi::Limits, async_agi};
 use bytes::{Buf, Bytes, BytesMut};
 use socket2::SockRef;
 use std::{
@@ -7,10 +8,10 @@ use std::{
     io,
     net::Shutdown,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 use tokio::{
-    io::{AsyncRead, ReadBuf},
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
 };
 
@@ -25,10 +26,18 @@ thread_local! {
 /// A connection from Asterisk.
 #[derive(Debug)]
 pub(super) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     /// What the kernel did not take yet of a line that was written.
     unsent: BytesMut,
     half_close: HalfClose,
+}
+
+/// What carries the bytes.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    /// Its other end speaks to Asterisk's manager.
+    Pipe(DuplexStream),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -47,8 +56,18 @@ pub(super) enum Read<'a> {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         Self { stream, unsent: BytesMut::new(), half_close: HalfClose::No }
+    }
+
+    /// The limits of a line that holds here.
+    pub(super) fn limits(&self, limits: Limits) -> Limits {
+        match self.stream {
+            Stream::Tcp(_) => limits,
+            Stream::Pipe(_) => {
+                Limits { line_bytes_max: limits.line_bytes_max.min(async_agi::LINE_BYTES_MAX) }
+            }
+        }
     }
 
     /// Reads what is there, and gives it to `take`.
@@ -62,7 +81,10 @@ impl Socket {
         buffer.resize(READ_BYTES, 0);
         // tokio knows that a short read has emptied the socket, and asks the kernel no second time.
         let mut filled = ReadBuf::new(&mut buffer);
-        let read = Pin::new(&mut self.stream).poll_read(cx, &mut filled);
+        let read = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut filled),
+            Stream::Pipe(pipe) => Pin::new(pipe).poll_read(cx, &mut filled),
+        };
         let taken = read.map(|read| match (read, filled.filled()) {
             (Ok(()), bytes @ [_, ..]) => take(Read::Bytes(bytes)),
             (Ok(()), []) | (Err(_), _) => take(Read::Closed),
@@ -91,20 +113,14 @@ impl Socket {
     /// Closes it, whatever was not sent or read yet.
     pub(super) fn close(&mut self) {
         self.unsent = BytesMut::new();
-        // The peer may have been faster: then there is nothing left to close.
-        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+        self.stream.shutdown(Shutdown::Both);
     }
 
     /// Sends what is left of a line; `Pending` only while there is some.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.unsent.is_empty() {
-            if ready!(self.stream.poll_write_ready(cx)).is_err() {
-                self.unsent.clear();
-                break;
-            }
-            match self.stream.try_write(&self.unsent) {
+            match ready!(self.stream.poll_write(cx, &self.unsent)) {
                 Ok(count) => self.unsent.advance(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => self.unsent.clear(),
             }
         }
@@ -122,14 +138,56 @@ impl Socket {
     /// whole reply it is not: the next line carries it, and asking after every read took a quarter of the bridge's CPU.
     pub(super) fn acknowledge(&self) {
         #[cfg(target_os = "linux")]
-        let _ = SockRef::from(&self.stream).set_tcp_quickack(true);
+        if let Stream::Tcp(stream) = &self.stream {
+            let _ = SockRef::from(stream).set_tcp_quickack(true);
+        }
     }
 
     fn finish_half_close(&mut self) {
         if self.half_close == HalfClose::Wanted && self.unsent.is_empty() {
             self.half_close = HalfClose::Done;
-            let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
+            self.stream.shutdown(Shutdown::Write);
         }
+    }
+}
+
+impl Stream {
+    /// Writes what is taken at once.
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Pipe(pipe) => {
+                // Whoever waits polls again with a waker of its own.
+                match Pin::new(pipe).poll_write(&mut Context::from_waker(Waker::noop()), bytes) {
+                    Poll::Ready(written) => written,
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Pipe(pipe) => Pin::new(pipe).poll_write(cx, bytes),
+        }
+    }
+
+    /// The peer may have been faster: then there is nothing left to close.
+    fn shutdown(&mut self, how: Shutdown) {
+        match self {
+            Self::Tcp(stream) => drop(SockRef::from(&*stream).shutdown(how)),
+            // It shuts down at once, and only this direction: nothing is read after the other.
+            Self::Pipe(pipe) => {
+                let _ = Pin::new(pipe).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+            }
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
     }
 }
 
@@ -148,7 +206,7 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let mut asterisk = TcpStream::connect(address).await.expect("connected");
         let (stream, _) = listener.accept().await.expect("accepted");
-        let mut socket = Socket::new(stream);
+        let mut socket = Socket::new(stream.into());
         asterisk.write_all(b"x").await.expect("sent");
         let panicked = poll_fn(|cx| {
             let read = || socket.poll_read(cx, |_| -> () { panic!("a fault of ours") });

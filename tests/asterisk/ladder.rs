@@ -109,11 +109,34 @@ pub(crate) fn add(runner: &mut Runner, asterisk: &Arc<Asterisk>) {
 
 async fn tells_the_dialplan_why(asterisk: Arc<Asterisk>) {
     let service = Service::start().await;
+    let (bridge, _refusing) = start(&service, "").await;
+    tells_why(&asterisk, &service, &format!("agi://{}", bridge.agi())).await;
+}
+
+/// The same on an Asterisk whose async AGI calls are this bridge's alone.
+pub(crate) async fn tells_why_by_async_agi() {
+    let mut dialplan = Dialplan::default();
+    prepare(&mut dialplan);
+    let asterisk = Asterisk::start(&dialplan).await;
+    let service = Service::start().await;
+    let (_bridge, _refusing) = start(&service, &link(&asterisk)).await;
+    tells_why(&asterisk, &service, "agi:async,").await;
+}
+
+/// The part of a configuration that has the async AGI calls of this Asterisk come to the bridge.
+pub(crate) fn link(asterisk: &Asterisk) -> String {
+    format!(
+        "managers: [{{name: lab, address: \"{}\", username: lab, secret: lab, async_agi: true}}]\n",
+        asterisk.manager()
+    )
+}
+
+/// `begin`: of what stands in AGI(), before the path.
+async fn tells_why(asterisk: &Asterisk, service: &Service, begin: &str) {
     service.script("lost", steps("[{close: error}]"));
     service.script("done", steps("[{close: ok}]"));
-    let (bridge, _refusing) = start(&service).await;
     for case in CASES {
-        let state = call(&asterisk, &bridge, case.path).await;
+        let state = call(asterisk, &format!("{begin}/{}", case.path)).await;
         let variable = |name: &str| state.variables.get(name).map(String::as_str);
         assert_eq!(variable("AGISTATUS"), Some(case.agi_status), "{}: {state:#?}", case.path);
         assert_eq!(variable("AGIBRIDGE_STATUS"), case.bridge_status, "{}: {state:#?}", case.path);
@@ -131,7 +154,7 @@ async fn sends_new_calls_back(asterisk: Arc<Asterisk>) {
     let service = Service::start().await;
     // Once a command was answered, the bridge knows for sure that the service has the call.
     let mut waiting = service.script("long", steps("[{noop: {}}, {wait_for: hangup}, {end: {}}]"));
-    let (bridge, _refusing) = start(&service).await;
+    let (bridge, _refusing) = start(&service, "").await;
     let spec = CallSpec::new(&format!("agi://{}/lost?run=long", bridge.agi()), place());
     let held = Call::begin(&asterisk, &spec).await;
     held.until(LIMIT, "AGI() runs", |state| state.agi).await;
@@ -139,7 +162,7 @@ async fn sends_new_calls_back(asterisk: Arc<Asterisk>) {
     bridge.interrupt();
     waiting.wait_for(LIMIT, "the service is told", |log| log.is_draining()).await;
 
-    let state = call(&asterisk, &bridge, "lost?run=long").await;
+    let state = call(&asterisk, &format!("agi://{}/lost?run=long", bridge.agi())).await;
     assert_eq!(state.variables.get("AGISTATUS").map(String::as_str), Some("FAILURE"), "{state:#?}");
     assert_eq!(
         state.variables.get("AGIBRIDGE_STATUS").map(String::as_str),
@@ -149,7 +172,7 @@ async fn sends_new_calls_back(asterisk: Arc<Asterisk>) {
     // The dialplan that tries another bridge then, as the documentation has it.
     assert!(include_str!("../../docs/dialplan.md").contains(IF_AGAIN));
     service.script("second", steps("[{setVariable: {name: HAD, value: second}}, {end: {}}]"));
-    let (second, _refusing) = start(&service).await;
+    let (second, _refusing) = start(&service, "").await;
     let mut spec = CallSpec::new(
         &format!("agi://{}/lost?run=second", bridge.agi()),
         Place::new(AGAIN, "s", 1),
@@ -166,13 +189,13 @@ async fn sends_new_calls_back(asterisk: Arc<Asterisk>) {
     assert!(bridge.wait_until_ended(LIMIT).await.success(), "the bridge ends well");
 }
 
-fn steps(service: &str) -> Vec<ServiceStep> {
+pub(crate) fn steps(service: &str) -> Vec<ServiceStep> {
     let text = format!("name: ladder\nservice: {service}\n");
     scenario::parse(&text, "ladder").unwrap_or_else(|err| panic!("{err}")).service
 }
 
-/// A bridge, and the port at which nobody answers for as long as it is kept.
-async fn start(service: &Service) -> (Bridge, Socket) {
+/// A bridge with these `managers`, and the port at which nobody answers for as long as it is kept.
+async fn start(service: &Service, managers: &str) -> (Bridge, Socket) {
     let (nobody, refusing) = refused();
     let mut routes = String::new();
     for (name, then) in [
@@ -189,7 +212,7 @@ async fn start(service: &Service) -> (Bridge, Socket) {
     }
     let url = service.url();
     let configuration = format!(
-        "shutdown: {{linger: 5s}}\ndefaults: {{resume_for: 0s}}\nroutes:\n{routes}  \
+        "{managers}shutdown: {{linger: 5s}}\ndefaults: {{resume_for: 0s}}\nroutes:\n{routes}  \
          - {{name: lost, path: /lost, services: [{{url: \"{url}\"}}]}}\n"
     );
     let program = Path::new(env!("CARGO_BIN_EXE_agi-bridge"));
@@ -205,8 +228,7 @@ fn refused() -> (SocketAddr, Socket) {
     (address.expect("it is bound"), socket)
 }
 
-async fn call(asterisk: &Asterisk, bridge: &Bridge, path: &str) -> State {
-    let spec = CallSpec::new(&format!("agi://{}/{path}", bridge.agi()), place());
-    let call = Call::begin(asterisk, &spec).await;
+async fn call(asterisk: &Asterisk, url: &str) -> State {
+    let call = Call::begin(asterisk, &CallSpec::new(url, place())).await;
     call.wait_until_gone(LIMIT).await
 }

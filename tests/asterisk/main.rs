@@ -3,6 +3,7 @@
 //! One Asterisk serves all of them, and they run at the same time. That it has nothing to complain of, and no channel
 //! left, is looked at once all are done: so this is a runner of its own, and not libtest. Arguments are parts of names.
 
+mod async_agi;
 #[cfg(feature = "clients")]
 mod clients;
 mod fastagi;
@@ -98,6 +99,7 @@ async fn run() -> ExitCode {
     #[cfg(feature = "clients")]
     manager_clients::add(&mut runner, &asterisk);
     interrupt::add(&mut runner, &asterisk);
+    async_agi::add(&mut runner, &asterisk, &scenarios).await;
     let lab = scenarios::add(&mut runner, &asterisk, scenarios).await;
     runner.run().await;
 

@@ -244,6 +244,7 @@ fn links(address: SocketAddr, user: &str, secret: &str) -> Links {
         username: user.to_owned(),
         secret: Secret::new(secret),
         plain_login: false,
+        async_agi: false,
     }]);
     links
 }

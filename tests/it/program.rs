@@ -90,4 +90,8 @@ async fn dialplan_prints_lines_for_extensions_conf() {
             .await;
     let text = stdout(&output);
     assert!(output.status.success() && text.contains("AGI(agi://bridge/ivr/"), "{text}");
+    let output =
+        run(&["dialplan", "ivr", "--async-agi", "--config", config.path().to_str().unwrap()]).await;
+    let text = stdout(&output);
+    assert!(output.status.success() && text.contains("AGI(agi:async,/ivr/"), "{text}");
 }

@@ -49,6 +49,7 @@ impl Desk {
             username: USER.to_owned(),
             secret: Secret::new(SECRET),
             plain_login: false,
+            async_agi: false,
         }]);
         let signed_urls = Some(Secret::new(SIGNING));
         let client = Client { name: "crm".into(), credential, signed_urls, grant, quotas };

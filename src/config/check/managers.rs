@@ -43,6 +43,7 @@ fn server(written: &Manager, reader: &mut Reader) -> Option<Server> {
         username: username.clone(),
         secret: secret.clone(),
         plain_login: written.plain_login.value.as_ref().is_some_and(|it| it.0),
+        async_agi: written.async_agi.value.as_ref().is_some_and(|it| it.0),
     })
 }
 

@@ -75,6 +75,11 @@ impl Bridge {
         self.program.interrupt();
     }
 
+    /// Ends it by SIGKILL.
+    pub fn kill(self) {
+        self.program.kill();
+    }
+
     /// Waits until it has ended.
     ///
     /// # Panics

@@ -87,7 +87,18 @@ pub async fn on_asterisk(
     bridge: SocketAddr,
     service: &Service,
 ) -> Played {
-    let stage = Stage::set(scenario, bridge, service).await;
+    play(scenario, asterisk, Stage::set(scenario, bridge, service).await).await
+}
+
+/// Plays it on a real Asterisk, whose calls come to the bridge over its manager.
+///
+/// # Panics
+/// When Asterisk does not do what it is told, or the call does not end.
+pub async fn by_async_agi(scenario: &Scenario, asterisk: &Asterisk, service: &Service) -> Played {
+    play(scenario, asterisk, Stage::without_socket(scenario, service)).await
+}
+
+async fn play(scenario: &Scenario, asterisk: &Asterisk, stage: Stage) -> Played {
     for family in families(scenario) {
         asterisk.ami().try_action("DBDelTree", &[("Family", &family)]).await;
     }
@@ -133,7 +144,8 @@ pub fn needs_asterisk_alone(scenario: &Scenario) -> bool {
 
 /// One run of a scenario: its tap, its place at the service.
 struct Stage {
-    tap: Tap,
+    /// None: nothing passes over a socket.
+    tap: Option<Tap>,
     recording: Recording,
     url: String,
     run: String,
@@ -143,18 +155,31 @@ struct Stage {
 
 impl Stage {
     async fn set(scenario: &Scenario, bridge: SocketAddr, service: &Service) -> Self {
+        let tap = Tap::start(bridge).await;
+        let begin = format!("agi://{}", tap.address());
+        Self { tap: Some(tap), ..Self::script(scenario, service, &begin) }
+    }
+
+    fn without_socket(scenario: &Scenario, service: &Service) -> Self {
+        Self::script(scenario, service, "agi:async,")
+    }
+
+    /// `begin`: of what stands in AGI(), before the path.
+    fn script(scenario: &Scenario, service: &Service, begin: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let key = COUNT.fetch_add(1, Ordering::Relaxed).to_string();
-        let tap = Tap::start(bridge).await;
         let recording = service.script(&key, scenario.service.clone());
         let run = format!("run={key}");
-        let url = format!("agi://{}/scenario?{run}", tap.address());
+        let url = format!("{begin}/scenario?{run}");
         let closes = scenario.service.iter().any(|step| matches!(step, ServiceStep::Close(_)));
-        Self { tap, recording, url, run, closes }
+        Self { tap: None, recording, url, run, closes }
     }
 
     async fn finish(mut self, expect: &Expect, faults: Vec<String>) -> Played {
-        let transcripts = self.tap.wait_until_closed(CLOSE_LIMIT).await;
+        let transcripts = match &mut self.tap {
+            Some(tap) => tap.wait_until_closed(CLOSE_LIMIT).await,
+            None => Vec::new(),
+        };
         let log = self.recording.wait_until_closed(CLOSE_LIMIT).await;
         let mut faults = Faults(faults);
         faults.service(expect, &log, self.closes);

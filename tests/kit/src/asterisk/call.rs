@@ -333,7 +333,7 @@ async fn follow(mut events: Events, near: String, far: String, state: watch::Sen
 fn note(state: &mut State, event: &Message) -> bool {
     match event.get("Event") {
         "Newchannel" => state.near = event.get("Channel").to_owned(),
-        "Newexten" if event.get("AppData").contains("agi://") => state.agi = true,
+        "Newexten" if event.get("AppData").starts_with("agi:") => state.agi = true,
         "AGIExecStart" => {
             state.agi = true;
             state.running = true;
