@@ -141,6 +141,7 @@ func (c *Call) sendAll(ctx context.Context, batch []*pending) error {
 		return givenUp(ctx, batch[0].name())
 	}
 	traced := traceContext(ctx)
+	interrupts := m.interruptions()
 	select {
 	case m.turn <- struct{}{}:
 		defer func() { <-m.turn }()
@@ -150,7 +151,7 @@ func (c *Call) sendAll(ctx context.Context, batch []*pending) error {
 	for _, p := range batch {
 		p.command.TraceContext = traced
 		for {
-			sent, err := m.offer(p)
+			sent, err := m.offer(p, interrupts)
 			if err != nil {
 				return err
 			}

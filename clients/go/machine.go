@@ -37,7 +37,7 @@ type pending struct {
 	// Guarded by the machine's lock.
 	progress                 []string
 	sent, cancelled, dropped bool // dropped: nobody waits for it any more
-	received                 bool
+	received, interrupted    bool
 }
 
 func newPending(command *pb.Command) *pending {
@@ -69,15 +69,21 @@ type machine struct {
 	receivedID uint32     // every result up to this one was received
 	outbox     []*pb.CallControl
 	gone       bool
-	hangup     *pb.Hangup
-	drain      *pb.Draining
-	ended      *pb.CallEnded
-	lost       error
-	closing    *closing
-	endSent    bool
-	handing    bool // a handoff is on its way, or done
-	released   bool // by the handler itself
-	returned   bool // the handler is over
+	// Keys that nobody took, and what is closed when there is one, or when no command runs any more; nil: nobody waits.
+	digits        []PressedDigit
+	digitNews     chan struct{}
+	digitsDropped bool
+	idles         uint64 // how often no command ran any more, from 1
+	interrupts    uint64
+	hangup        *pb.Hangup
+	drain         *pb.Draining
+	ended         *pb.CallEnded
+	lost          error
+	closing       *closing
+	endSent       bool
+	handing       bool // a handoff is on its way, or done
+	released      bool // by the handler itself
+	returned      bool // the handler is over
 }
 
 func newMachine(log *slog.Logger) *machine {
@@ -85,7 +91,7 @@ func newMachine(log *slog.Logger) *machine {
 		log:  log,
 		turn: make(chan struct{}, 1), room: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		hungUp: make(chan struct{}), told: make(chan struct{}), draining: make(chan struct{}), over: make(chan struct{}),
-		waiting: map[uint32]*pending{},
+		waiting: map[uint32]*pending{}, idles: 1,
 	}
 }
 
@@ -124,6 +130,8 @@ func (m *machine) handle(event *pb.CallEvent) bool {
 			close(m.told)
 		}
 		m.callerGone()
+	case *pb.CallEvent_Digit:
+		m.addDigit(it.Digit)
 	case *pb.CallEvent_Draining:
 		if m.drain == nil {
 			close(m.draining)
@@ -191,6 +199,9 @@ func (m *machine) answer(result *pb.CommandResult) {
 	for len(m.unread) > unreadMax && m.unread[0].result != nil {
 		m.receive(m.unread[0])
 	}
+	if len(m.waiting) == 0 {
+		m.becameIdle()
+	}
 	wake(m.room)
 }
 
@@ -224,7 +235,9 @@ func (m *machine) callerGone() {
 }
 
 // offer puts a command behind those before it. False: there is no room for it yet.
-func (m *machine) offer(p *pending) (bool, error) {
+//
+// interrupts is how many there were when its sender began: one more, and it is taken back.
+func (m *machine) offer(p *pending, interrupts uint64) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.misused(p.name()); err != nil {
@@ -232,6 +245,9 @@ func (m *machine) offer(p *pending) (bool, error) {
 	}
 	if err := m.refusal(p.name()); err != nil {
 		return false, err
+	}
+	if m.interrupts != interrupts {
+		return false, &CommandError{CodeCancelled, "taken back before it was sent", p.name()}
 	}
 	if len(m.waiting) >= m.limit {
 		return false, nil

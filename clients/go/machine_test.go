@@ -34,7 +34,7 @@ func noop() *pending {
 func offered(t *testing.T, m *machine) *pending {
 	t.Helper()
 	p := noop()
-	if sent, err := m.offer(p); !sent || err != nil {
+	if sent, err := m.offer(p, 0); !sent || err != nil {
 		t.Fatal(sent, err)
 	}
 	return p
@@ -118,7 +118,7 @@ func TestAHeartbeatBeforeStartedAndASecondStartedAreIgnored(t *testing.T) {
 	if m.isOver() || !m.handle(started) || m.handle(started) {
 		t.Error("started is the first, once")
 	}
-	if sent, err := m.offer(noop()); !sent || err != nil {
+	if sent, err := m.offer(noop(), 0); !sent || err != nil {
 		t.Error("a bridge that permits no command is taken to permit one:", sent, err)
 	}
 }
@@ -138,7 +138,7 @@ func TestAnUnexpectedEndFailsWhatIsWaitedForAndWhatComesLater(t *testing.T) {
 	p := offered(t, m)
 	m.lose(io.ErrUnexpectedEOF)
 	<-p.done
-	if _, err := m.offer(noop()); !errors.Is(p.err, ErrCallLost) || !errors.Is(err, ErrCallLost) {
+	if _, err := m.offer(noop(), 0); !errors.Is(p.err, ErrCallLost) || !errors.Is(err, ErrCallLost) {
 		t.Error(p.err, err)
 	}
 }
@@ -149,7 +149,7 @@ func TestAfterTheEndCommandsFailWithTheHangupOrCallEnded(t *testing.T) {
 	} {
 		m := begun(t, &pb.CallStarted{})
 		m.handle(&pb.CallEvent{Event: &pb.CallEvent_Ended{Ended: &pb.CallEnded{Reason: reason}}})
-		_, err := m.offer(noop())
+		_, err := m.offer(noop(), 0)
 		var failed *CommandError
 		ended := errors.As(err, &failed) && failed.Code == CodeCallEnded
 		if errors.Is(err, ErrHungUp) != hungUp || ended == hungUp {
@@ -162,7 +162,7 @@ func TestIDsGoOnAfterAResumptionAndRunningCountsAsUnanswered(t *testing.T) {
 	m := begun(t, &pb.CallStarted{MaxQueuedCommands: 1, Resumption: &pb.Resumption{
 		LastCommandId: 7, Running: &pb.Command{Id: 6, Command: &pb.Command_GetData{GetData: &pb.GetData{}}},
 	}})
-	if sent, err := m.offer(noop()); sent || err != nil {
+	if sent, err := m.offer(noop(), 0); sent || err != nil {
 		t.Error("there was room beside the running command", err)
 	}
 	m.handle(done(6))
@@ -265,5 +265,37 @@ func TestPausesGrowToTheirBoundAndAreJittered(t *testing.T) {
 	}
 	if pause != 10*time.Second {
 		t.Error(pause)
+	}
+}
+
+func TestTheTimeForAKeyBeginsWhenNothingRunsAnyMore(t *testing.T) {
+	m := begun(t, &pb.CallStarted{})
+	wait := digitWait{machine: m, timeout: 0, since: time.Now()}
+	p := offered(t, m)
+	_, news, err := wait.next()
+	if news == nil || err != nil || wait.counts {
+		t.Fatal("it counts while a command runs:", err)
+	}
+	// The prompt was longer than the time for a key.
+	wait.timeout, wait.since = time.Hour, time.Now().Add(-2*time.Hour)
+	m.handle(done(p.command.GetId()))
+	<-news
+	if _, news, _ := wait.next(); news == nil || !wait.counts {
+		t.Error("it does not begin to count when the command is over")
+	}
+}
+
+func TestInterruptStopsTheNewestFirstAndEachOnce(t *testing.T) {
+	m := begun(t, &pb.CallStarted{})
+	offered(t, m)
+	offered(t, m)
+	m.take()
+	if err := errors.Join(m.interrupt(), m.interrupt()); err != nil {
+		t.Fatal(err)
+	}
+	controls, _ := m.take()
+	if len(controls) != 2 || controls[0].GetCancel().GetId() != 2 || controls[1].GetCancel().GetId() != 1 ||
+		!controls[0].GetCancel().GetInterrupt() {
+		t.Error(controls)
 	}
 }

@@ -133,6 +133,7 @@ type (
 		AskOption
 		MenuOption
 		ConfirmOption
+		DigitOption
 	}
 	// EscapeDigitsOption is taken by what a digit can stop.
 	EscapeDigitsOption interface {
@@ -195,6 +196,7 @@ func (option) play()              {}
 func (option) ask()               {}
 func (option) menu()              {}
 func (option) confirm()           {}
+func (option) nextDigit()         {}
 
 // with applies options to a command.
 func with[O commandSetting](command *pb.Command, options []O) *pb.Command {
@@ -218,7 +220,7 @@ func RequiresSuccess() EveryOption {
 	return option{command: func(c *pb.Command) { c.RequiresSuccess = true }}
 }
 
-// Timeout is how long to wait for the caller, from the prompt's end. What happens without it, the command says; for
+// Timeout is how long to wait for the caller, from the prompt's end; for NextDigit, from the end of the last command that was sent. What happens without it, the command says; for
 // SpeechRecognize it is in whole seconds.
 func Timeout(d time.Duration) TimeoutOption {
 	return option{

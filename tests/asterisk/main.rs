@@ -6,6 +6,8 @@
 mod async_agi;
 #[cfg(feature = "clients")]
 mod clients;
+#[cfg(feature = "clients")]
+mod digit_clients;
 mod fastagi;
 mod interrupt;
 mod ladder;
@@ -64,6 +66,8 @@ async fn run() -> ExitCode {
     #[cfg(feature = "clients")]
     clients::prepare(&mut dialplan);
     #[cfg(feature = "clients")]
+    digit_clients::prepare(&mut dialplan);
+    #[cfg(feature = "clients")]
     manager_clients::prepare(&mut dialplan);
     #[cfg(feature = "clients")]
     one_trace::prepare(&mut dialplan);
@@ -88,6 +92,8 @@ async fn run() -> ExitCode {
     worker::add(&mut runner, &asterisk);
     #[cfg(feature = "clients")]
     clients::add(&mut runner, &asterisk);
+    #[cfg(feature = "clients")]
+    digit_clients::add(&mut runner, &asterisk);
     #[cfg(feature = "clients")]
     one_trace::add(&mut runner, &asterisk);
     fastagi::add(&mut runner, &asterisk);

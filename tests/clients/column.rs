@@ -1,6 +1,6 @@
 //! A language and a way of serving, and what it takes to make calls through it: its conformance program and a bridge.
 
-use crate::scene::Scripts;
+use crate::{keys::Keys, scene::Scripts};
 use kit::{bridge::Bridge, clients, program::Program};
 use serde_json::Value;
 use std::{env, fmt, path::Path, sync::Arc, time::Duration};
@@ -82,12 +82,21 @@ impl Stand {
     /// # Panics
     /// When one of them does not start.
     pub(crate) async fn start(column: Column, scripts: Arc<Scripts>) -> Self {
+        Self::start_with(column, scripts, None).await
+    }
+
+    /// The same, with a bridge that has a link to Asterisk's manager where there is one.
+    pub(crate) async fn start_with(
+        column: Column,
+        scripts: Arc<Scripts>,
+        keys: Option<&Keys>,
+    ) -> Self {
         let launcher = clients::launcher(column.language, "conformance");
         let folder = scripts.folder().to_string_lossy().into_owned();
         let mut arguments = vec![column.serving.word().to_owned(), folder];
         let (bridge, program) = if column.serving == Serving::Worker {
             let api = "api: {listen: \"127.0.0.1:0\", workers: [{groups: [kit]}]}\n";
-            let bridge = start_bridge(api, "worker://kit").await;
+            let bridge = start_bridge(api, "worker://kit", keys).await;
             arguments.push(bridge.api().expect("it has an API").to_string());
             let program = Program::start(&launcher, &arguments);
             program.wait_for(START_LIMIT, "that it is registered", registered).await;
@@ -99,7 +108,7 @@ impl Stand {
                 Serving::Grpc | Serving::Worker => format!("grpc://{address}"),
                 Serving::WebSocket => format!("ws://{address}/"),
             };
-            (start_bridge("", &url).await, program)
+            (start_bridge("", &url, keys).await, program)
         };
         Self { bridge, program, scripts }
     }
@@ -107,15 +116,20 @@ impl Stand {
 
 /// A bridge whose routes all lead to one service: `conformance`, `next` for handoffs, `quick` where the grace after a
 /// hangup is short.
-async fn start_bridge(sections: &str, url: &str) -> Bridge {
+async fn start_bridge(sections: &str, url: &str, keys: Option<&Keys>) -> Bridge {
     let services = format!("services: [{{url: \"{url}\"}}]");
+    let more = keys.map_or_else(String::new, Keys::configuration);
     let configuration = format!(
-        "{sections}routes:\n\
+        "{sections}{more}routes:\n\
          - {{name: conformance, path: \"/conformance/{{script}}\", {services}}}\n\
          - {{name: next, path: \"/next/{{script}}\", {services}}}\n\
          - {{name: quick, path: \"/quick/{{script}}\", hangup_grace: 500ms, resume_for: 0s, {services}}}\n"
     );
-    Bridge::start(Path::new(env!("CARGO_BIN_EXE_agi-bridge")), &configuration).await
+    let bridge = Bridge::start(Path::new(env!("CARGO_BIN_EXE_agi-bridge")), &configuration).await;
+    if let Some(keys) = keys {
+        keys.wait_for(&bridge).await;
+    }
+    bridge
 }
 
 pub(crate) fn listening(line: &str) -> Option<String> {

@@ -9,6 +9,7 @@
 mod column;
 mod faults;
 mod judge;
+mod keys;
 mod play;
 mod scene;
 mod table;

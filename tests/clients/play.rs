@@ -3,6 +3,7 @@
 use crate::{
     column::{Column, Stand},
     judge,
+    keys::Keys,
     scene::{Drain, Scene},
     told,
 };
@@ -74,8 +75,10 @@ impl Model {
 
 /// Plays it.
 pub(crate) async fn play(scene: &Scene, column: Column, shared: &Stand) -> Played {
-    let own = if scene.drain.is_some() {
-        Some(Stand::start(column, Arc::clone(&shared.scripts)).await)
+    let keys = if scene.digits { Some(Keys::start().await) } else { None };
+    let own = if scene.is_alone() {
+        let scripts = Arc::clone(&shared.scripts);
+        Some(Stand::start_with(column, scripts, keys.as_ref()).await)
     } else {
         None
     };
@@ -85,6 +88,10 @@ pub(crate) async fn play(scene: &Scene, column: Column, shared: &Stand) -> Playe
     let path = path(scene);
     let (acts, acting) = mpsc::channel(1);
     let phone = phone(&scene.scenario).with_acts(acting);
+    let phone = match keys {
+        Some(keys) => keys.beside(phone, acts.clone()),
+        None => phone,
+    };
     let url = format!("agi://{}/{path}", tap.address());
     let calling = tokio::spawn(async move { phone.call(&url).await });
 

@@ -32,6 +32,8 @@ pub(crate) struct Scene {
     pub(crate) alongside: Option<Value>,
     /// Who is asked to stop once the handler waits.
     pub(crate) drain: Option<Drain>,
+    /// Whether Asterisk's manager tells of keys, and presses those that stop commands.
+    pub(crate) digits: bool,
 }
 
 /// Who drains.
@@ -66,10 +68,17 @@ struct OwnScene {
     #[serde(default)]
     drain: Option<Drain>,
     #[serde(default)]
+    digits: bool,
+    #[serde(default)]
     expect: Expect,
 }
 
 impl Scene {
+    /// True when it needs a bridge and a program for itself.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.drain.is_some() || self.digits
+    }
+
     /// True when the kit's service can play it too.
     pub(crate) fn is_shared(&self) -> bool {
         !self.scenario.service.is_empty()
@@ -96,6 +105,7 @@ impl Scene {
             calls: vec![part],
             alongside: None,
             drain: None,
+            digits: false,
             scenario,
         }
     }
@@ -113,6 +123,7 @@ impl Scene {
             calls: own.calls,
             alongside: own.alongside,
             drain: own.drain,
+            digits: own.digits,
         }
     }
 }

@@ -46,6 +46,9 @@ type Fake struct {
 	replies     map[string][]reply
 	progress    map[string][]string
 	hangUpAt    map[string]bool
+	holds       map[string]int
+	pressed     string
+	pressAt     map[string][]string
 	hangUpAfter int
 	drainAfter  int
 	loseAfter   int
@@ -65,7 +68,7 @@ func New() *Fake {
 			Context: "default", Extension: "s", Priority: 1, AsteriskVersion: "22",
 		},
 		MaxQueuedCommands: 32, Grace: 10 * time.Second, CleanupTimeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
-		replies: map[string][]reply{}, progress: map[string][]string{}, hangUpAt: map[string]bool{},
+		replies: map[string][]reply{}, progress: map[string][]string{}, hangUpAt: map[string]bool{}, holds: map[string]int{}, pressAt: map[string][]string{},
 		hangUpAfter: -1, drainAfter: -1, loseAfter: -1,
 	}
 }
@@ -89,6 +92,24 @@ func (f *Fake) Fail(command string, code agibridge.Code, detail string) *Fake {
 // Progress is told before the next result of a command.
 func (f *Fake) Progress(command, text string) *Fake {
 	f.progress[command] = append(f.progress[command], text)
+	return f
+}
+
+// Press has the caller press keys as the call begins. They come by NextDigit and TakeDigits; what a command gives is said by Reply.
+func (f *Fake) Press(digits string) *Fake {
+	f.pressed += digits
+	return f
+}
+
+// PressAt has the caller press keys during the next use of a command.
+func (f *Fake) PressAt(command, digits string) *Fake {
+	f.pressAt[command] = append(f.pressAt[command], digits)
+	return f
+}
+
+// Hold has the next use of a command run until Interrupt stops it; its result is then that of Reply, if there is one. One that no bridge can stop, as EXEC, runs until the session's end.
+func (f *Fake) Hold(command string) *Fake {
+	f.holds[command]++
 	return f
 }
 

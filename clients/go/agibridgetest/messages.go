@@ -123,6 +123,30 @@ func success(command *pb.Command) agibridge.Result {
 	}
 }
 
+// canBeStopped tells whether a bridge can stop the command while it runs.
+func canBeStopped(command *pb.Command) bool {
+	switch command.GetCommand().(type) {
+	case *pb.Command_StreamFile, *pb.Command_ControlStreamFile, *pb.Command_GetOption, *pb.Command_GetData,
+		*pb.Command_RecordFile, *pb.Command_WaitForDigit, *pb.Command_SayAlpha, *pb.Command_SayDate, *pb.Command_SayDateTime,
+		*pb.Command_SayDigits, *pb.Command_SayNumber, *pb.Command_SayPhonetic, *pb.Command_SayTime:
+		return true
+	default:
+		return false
+	}
+}
+
+// interrupted is what a command gives that was stopped, and is not scripted.
+func interrupted(command *pb.Command) agibridge.Result {
+	switch command.GetCommand().(type) {
+	case *pb.Command_GetData:
+		return agibridge.Digits{}
+	case *pb.Command_RecordFile:
+		return agibridge.Recording{End: agibridge.RecordingDigit}
+	default:
+		return success(command)
+	}
+}
+
 // commandNamed gives an empty command of that name; NOOP when there is none.
 func commandNamed(name string) *pb.Command {
 	fields := (&pb.Command{}).ProtoReflect().Descriptor().Oneofs().ByName("command").Fields()

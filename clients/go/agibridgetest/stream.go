@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	agibridge "github.com/agi-bridge/agi-bridge/clients/go"
 	pb "github.com/agi-bridge/agi-bridge/clients/go/internal/agibridgev1"
 	"github.com/agi-bridge/agi-bridge/clients/go/internal/hook"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -32,6 +33,8 @@ type stream struct {
 
 	mu       sync.Mutex
 	done     *Outcome
+	held     *pb.Command   // it runs until it is stopped
+	queue    []*pb.Command // behind it
 	answered int
 	failed   bool // the command before did not succeed
 	ended    bool
@@ -41,7 +44,7 @@ type stream struct {
 func newStream(ctx context.Context, fake *Fake) *stream {
 	// One control makes a few events at most, and the machine's reader takes them without waiting for anything.
 	s := &stream{
-		ctx: ctx, fake: fake, closed: make(chan struct{}), events: make(chan *pb.CallEvent, 256),
+		ctx: ctx, fake: fake, closed: make(chan struct{}), events: make(chan *pb.CallEvent, 256+len(fake.pressed)),
 		done: &Outcome{Next: Lost, Variables: map[string]string{}}, begun: time.Now(),
 	}
 	started := fake.started()
@@ -50,6 +53,7 @@ func newStream(ctx context.Context, fake *Fake) *stream {
 		s.answer(running)
 		s.answered = 0
 	}
+	s.press(fake.pressed)
 	s.happen()
 	return s
 }
@@ -79,8 +83,8 @@ func (s *stream) Send(control *pb.CallControl) error {
 	switch it := control.GetControl().(type) {
 	case *pb.CallControl_Command:
 		s.done.Commands = append(s.done.Commands, commandOf(it.Command))
-		s.answer(it.Command)
-		s.happen()
+		s.queue = append(s.queue, it.Command)
+		s.run()
 	case *pb.CallControl_Checkpoint:
 		s.done.Checkpoints = append(s.done.Checkpoints, slices.Clone(it.Checkpoint.GetState()))
 	case *pb.CallControl_End:
@@ -88,16 +92,74 @@ func (s *stream) Send(control *pb.CallControl) error {
 	case *pb.CallControl_Handoff:
 		s.done.Next, s.done.Handoff, s.done.HandoffState = HandedOff, it.Handoff.GetRoute(), it.Handoff.GetState()
 		s.finish(pb.CallEnded_REASON_HANDOFF)
-	case *pb.CallControl_Cancel, *pb.CallControl_Heartbeat:
-		// Every command is answered at once.
+	case *pb.CallControl_Cancel:
+		s.cancel(it.Cancel)
+		s.run()
+	case *pb.CallControl_Heartbeat:
+		// It means nothing.
 	}
 	return nil
 }
 
 func (s *stream) send(event *pb.CallEvent) { s.events <- event }
 
-func (s *stream) answer(command *pb.Command) {
+// run answers what need not wait for a command that is held.
+func (s *stream) run() {
+	for len(s.queue) > 0 && s.held == nil && !s.ended {
+		command := s.queue[0]
+		s.queue = s.queue[1:]
+		if name := hook.CommandName(command); s.fake.holds[name] > 0 && !s.done.HungUp {
+			s.fake.holds[name]--
+			s.held = command
+			s.pressDuring(name)
+			continue
+		}
+		s.answer(command)
+		s.happen()
+	}
+}
+
+// cancel stops the command that is held, or takes back one behind it.
+func (s *stream) cancel(cancel *pb.CancelCommand) {
+	if held := s.held; held != nil && held.GetId() == cancel.GetId() {
+		if cancel.GetInterrupt() && canBeStopped(held) {
+			s.held = nil
+			s.answerWith(held, interrupted(held))
+			s.happen()
+		}
+		return
+	}
+	for at, command := range s.queue {
+		if command.GetId() == cancel.GetId() {
+			s.queue = slices.Delete(s.queue, at, at+1)
+			const why = "taken back before it was written"
+			result := failure(command.GetId(), pb.CommandError_CODE_CANCELLED, why)
+			s.send(&pb.CallEvent{Event: &pb.CallEvent_Result{Result: result}})
+			return
+		}
+	}
+}
+
+func (s *stream) pressDuring(command string) {
+	if keys := s.fake.pressAt[command]; len(keys) > 0 {
+		s.fake.pressAt[command] = keys[1:]
+		s.press(keys[0])
+	}
+}
+
+func (s *stream) press(digits string) {
+	for _, digit := range digits {
+		pressed := &pb.Digit{Digit: string(digit), Duration: durationpb.New(100 * time.Millisecond)}
+		s.send(&pb.CallEvent{Event: &pb.CallEvent_Digit{Digit: pressed}})
+	}
+}
+
+func (s *stream) answer(command *pb.Command) { s.answerWith(command, success(command)) }
+
+// answerWith answers a command; its result is unscripted unless there is a reply.
+func (s *stream) answerWith(command *pb.Command, unscripted agibridge.Result) {
 	name := hook.CommandName(command)
+	s.pressDuring(name)
 	if s.fake.hangUpAt[name] && !s.done.HungUp {
 		delete(s.fake.hangUpAt, name)
 		s.hangUp()
@@ -122,7 +184,7 @@ func (s *stream) answer(command *pb.Command) {
 			result = message(command.GetId(), replies[0].result)
 		}
 	default:
-		result = message(command.GetId(), success(command))
+		result = message(command.GetId(), unscripted)
 	}
 	s.failed = result.GetError() != nil
 	result.HungUp = s.done.HungUp

@@ -186,6 +186,15 @@ class Script:
         options = translate.options(argument, "prompt", "yes", "no", "timeout", "tries", "invalid")
         await self.note("confirm", self.call.confirm(**options))
 
+    async def _do_nextDigit(self, argument: JSON) -> None:
+        await self.note("nextDigit", self.call.next_digit(**translate.options(argument, "timeout")))
+
+    async def _do_takeDigits(self, _: JSON) -> None:
+        self.results.append({"takeDigits": {"digits": self.call.take_digits()}})
+
+    async def _do_interrupt(self, _: JSON) -> None:
+        self.call.interrupt()
+
     async def report(self) -> None:
         """Writes what became of the call, once its stream is closed."""
         with contextlib.suppress(CallLost):

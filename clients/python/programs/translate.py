@@ -104,6 +104,9 @@ def outcome(name: str, result: Any) -> JSON:
             return {"menu": {"choice": result}}
         case "confirm":
             return {"confirm": {"yes": result}}
+        case "nextDigit":
+            held = {} if result is None else {"heldMs": result.duration // timedelta(milliseconds=1)}
+            return {"nextDigit": _set(digit=result and result.digit) | held}
         case "exec":
             return {"exec": _set(result=result)}
         case "get_variable" | "get_full_variable" | "database_get":

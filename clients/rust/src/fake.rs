@@ -58,6 +58,8 @@ pub struct FakeCall {
     grace: Duration,
     cleanup: Duration,
     draining: Option<SystemTime>,
+    pressed: String,
+    pressed_at: HashMap<&'static str, String>,
     lost_after: Option<usize>,
 }
 
@@ -95,6 +97,8 @@ impl FakeCall {
             grace: Duration::from_secs(10),
             cleanup: CLEANUP,
             draining: None,
+            pressed: String::new(),
+            pressed_at: HashMap::new(),
             lost_after: None,
         }
     }
@@ -128,6 +132,20 @@ impl FakeCall {
     /// again.
     pub fn reply(mut self, name: &'static str, reply: Reply) -> Self {
         self.replies.entry(name).or_default().push_back(reply);
+        self
+    }
+
+    /// The caller presses these keys as the call begins. They come by [`Call::next_digit`] and [`Call::take_digits`]; what a
+    /// command gives is said by [`reply`](Self::reply).
+    pub fn press(mut self, digits: &str) -> Self {
+        self.pressed.push_str(digits);
+        self
+    }
+
+    /// The caller presses these keys while the first command of this name runs. One that [`takes`](Reply::takes) its time can
+    /// be stopped for them by [`Call::interrupt`].
+    pub fn press_at(mut self, name: &'static str, digits: impl Into<String>) -> Self {
+        self.pressed_at.insert(name, digits.into());
         self
     }
 

@@ -37,6 +37,7 @@ mod batch;
 mod call;
 mod command;
 mod dial;
+mod digits;
 mod drain;
 mod error;
 mod facts;
@@ -57,6 +58,7 @@ mod worker;
 pub use batch::Batch;
 pub use call::{Call, End};
 pub use command::{Command, Kind, Reply};
+pub use digits::{NextDigit, PressedDigit};
 pub use drain::Stopper;
 pub use error::{Code, CommandError, Error};
 pub use facts::{

@@ -4,9 +4,11 @@
 //! here is bounded by what the handler waits for: a command whose future is dropped leaves the queue, and of checkpoints
 //! that follow each other only the newest is kept.
 
+mod digits;
 mod stream;
 
 use crate::{
+    digits::PressedDigit,
     error::{Code, CommandError, Error},
     facts::{Ended, Hangup},
     proto::{self, call_control::Control},
@@ -103,6 +105,7 @@ struct Unanswered {
     answer: oneshot::Sender<Answer>,
     progress: Option<Progress>,
     cancelled: bool,
+    interrupted: bool,
 }
 
 struct State {
@@ -117,6 +120,10 @@ struct State {
     unread: BTreeSet<u32>,
     last_result: u32,
     running: Option<(u32, watch::Sender<Option<Answer>>)>,
+    running_interrupted: bool,
+    /// Keys that nobody took.
+    digits: VecDeque<PressedDigit>,
+    digits_dropped: bool,
     close: Option<Close>,
     waker: Option<Waker>,
 }
@@ -124,6 +131,8 @@ struct State {
 pub(crate) struct Machine {
     state: Mutex<State>,
     signals: watch::Sender<Signals>,
+    /// For those who wait for a key: one came, or no command runs any more. Counts the latter.
+    news: watch::Sender<u64>,
 }
 
 impl fmt::Debug for Machine {
@@ -145,10 +154,14 @@ impl Machine {
                 unread: BTreeSet::new(),
                 last_result: 0,
                 running: None,
+                running_interrupted: false,
+                digits: VecDeque::new(),
+                digits_dropped: false,
                 close: None,
                 waker: None,
             }),
             signals: watch::Sender::new(Signals::default()),
+            news: watch::Sender::new(0),
         })
     }
 
@@ -196,6 +209,12 @@ impl Machine {
 
     /// Why a command cannot be sent now, if it cannot.
     fn permitted(&self, state: &State, what: &'static str) -> Result<(), Error> {
+        self.misused(state, what)?;
+        if self.signals.borrow().over() { Err(self.over(what)) } else { Ok(()) }
+    }
+
+    /// Why whoever runs now may not use the call, if so.
+    fn misused(&self, state: &State, what: &'static str) -> Result<(), Error> {
         if CURRENT.try_with(|it| *it != self.address()) == Ok(true) {
             return Err(Error::misuse(format!(
                 "{what} on the call of another handler: use the `Call` that this handler was given, and keep no `Call` \
@@ -212,7 +231,6 @@ impl Machine {
             Phase::Released => Err(Error::misuse(format!(
                 "{what} after `release`: another instance has the call now; return from the handler"
             ))),
-            Phase::Running | Phase::Ending if self.signals.borrow().over() => Err(self.over(what)),
             Phase::Running | Phase::Ending => Ok(()),
         }
     }
@@ -274,6 +292,7 @@ impl Machine {
             state.urgent.push_back(Control::Cancel(cancel));
         }
         state.wake();
+        self.tell_idle(&state);
         drop(state);
         let mut code = Code::Cancelled;
         for it in dropped {
@@ -361,7 +380,10 @@ impl State {
     /// A command goes out, and its result is waited for.
     fn sent(&mut self, id: u32, it: Submission) -> Control {
         let Submission { name, command, progress, answer } = it;
-        self.unanswered.insert(id, Unanswered { name, answer, progress, cancelled: false });
+        self.unanswered.insert(
+            id,
+            Unanswered { name, answer, progress, cancelled: false, interrupted: false },
+        );
         Control::Command(command)
     }
 

@@ -38,6 +38,9 @@ interface Step {
   play?: { files?: string[]; escapeDigits?: string };
   ask?: { prompt: string; maxDigits?: number; timeout?: string; tries?: number; accept?: string; invalid?: string };
   menu?: { prompt: string; choices: Record<string, string>; timeout?: string; tries?: number; invalid?: string };
+  nextDigit?: { timeout?: string };
+  takeDigits?: Json;
+  interrupt?: Json;
   confirm?: { prompt: string; yes?: string; no?: string; timeout?: string; tries?: number; invalid?: string };
 }
 
@@ -153,7 +156,7 @@ class Run {
     return false;
   }
 
-  private async help({ play, ask, menu, confirm }: Step): Promise<void> {
+  private async help({ play, ask, menu, confirm, nextDigit, takeDigits, interrupt }: Step): Promise<void> {
     const { call } = this;
     if (play !== undefined) {
       const digit = call.play(play.files ?? [], { escapeDigits: play.escapeDigits });
@@ -171,7 +174,13 @@ class Run {
       const { prompt, yes, no, timeout, tries, invalid } = confirm;
       const answer = call.confirm(prompt, { yes, no, timeoutMs: ms(timeout), tries, invalid });
       await this.note(answer, (found) => ({ confirm: { yes: found } }));
-    } else throw new TypeError("this step is not known");
+    } else if (nextDigit !== undefined) {
+      await this.note(call.nextDigit({ timeoutMs: ms(nextDigit.timeout) }), (found) => ({
+        nextDigit: sparse({ digit: found?.digit, heldMs: found?.durationMs }),
+      }));
+    } else if (takeDigits !== undefined) this.results.push({ takeDigits: { digits: call.takeDigits() } });
+    else if (interrupt !== undefined) call.interrupt();
+    else throw new TypeError("this step is not known");
   }
 
   private async batch(items: Batch): Promise<void> {

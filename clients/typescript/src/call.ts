@@ -3,7 +3,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { Batch, type BatchOptions, type BatchOutcomes, type BatchValues } from "./batch.js";
 import { type CommandFields, type CommandOptions, Commands } from "./commands.js";
 import { deferred, quiet } from "./deferred.js";
-import { MisuseError } from "./errors.js";
+import type { NextDigitOptions, PressedDigit } from "./digits.js";
+import { CallLostError, CommandError, HungUpError, MisuseError } from "./errors.js";
 import {
   type Channel,
   channelOf,
@@ -270,6 +271,52 @@ export class Call extends Commands {
     };
     happened.promise.then(clear, clear);
     return happened.promise;
+  }
+
+  /**
+   * Takes the oldest key that the caller pressed and nobody took, or waits for one, on a route with `digits: true`. Up to 64 keys
+   * wait, in order, from the begin of this handler; newer ones are dropped, with a warning. A key that a command took is among
+   * them too.
+   * @returns the key; undefined when none was pressed for `timeoutMs` while no command ran
+   * @throws {HungUpError}, {CommandError} (CALL_ENDED) or {CallLostError} once none waits and none can come; the signal's reason
+   */
+  nextDigit(options: NextDigitOptions = {}): Promise<PressedDigit | undefined> {
+    return this.doing("nextDigit", () => this.owner.machine.nextDigit(options));
+  }
+
+  /** The keys as `nextDigit` gives them, until the caller is gone or the session is over. */
+  async *digits({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<PressedDigit, void, undefined> {
+    for (;;) {
+      try {
+        const pressed = await this.nextDigit({ signal });
+        if (pressed !== undefined) yield pressed;
+      } catch (error) {
+        if (error instanceof HungUpError || error instanceof CommandError || error instanceof CallLostError) return;
+        throw error;
+      }
+    }
+  }
+
+  /**
+   * Takes all keys that wait, without waiting for more: what was typed ahead.
+   * @returns them; empty when none wait
+   * @throws {MisuseError} as for a command
+   */
+  takeDigits(): string {
+    this.check("takeDigits");
+    return this.owner.machine.digits.take();
+  }
+
+  /**
+   * Takes back what was sent and is not written to Asterisk yet (CANCELLED), and stops the command that runs there: its result comes
+   * as if it had ended by itself, a prompt's with no digit, that of `getData` with what was typed so far. Prompts, `say…`,
+   * `recordFile`, `waitForDigit` and `getData` can be stopped, where the bridge has a link to Asterisk's manager; others go on.
+   * It waits for nothing, asks once for each command, and does nothing when the session is over.
+   * @throws {MisuseError} as for a command
+   */
+  interrupt(): void {
+    this.check("interrupt");
+    this.owner.machine.interrupt();
   }
 
   /**

@@ -35,6 +35,9 @@ export interface SentCommand {
 export type FakeReply<K extends CommandName> =
   ResultOf<K> | Error | ((fields: SentCommand["fields"]) => ResultOf<K> | Error | Promise<ResultOf<K> | Error>);
 
+/** The reply of a command that runs until it is interrupted, or until the caller hangs up. */
+export const NEVER = (): Promise<never> => new Promise<never>(() => undefined);
+
 type Outcome = MessageInitShape<typeof CommandResultSchema>["outcome"];
 
 /** Commands that a dead channel permits. */
@@ -53,6 +56,14 @@ const WITHOUT_CHANNEL = new Set<CommandName>([
   "speechDestroy",
   "speechUnloadGrammar",
 ]);
+
+/** What a command gives that was interrupted; others cannot be. */
+const INTERRUPTED: { readonly [K in ResultKind]?: ResultKinds[K] } = {
+  playback: { digit: undefined, endSamples: 0 },
+  digit: undefined,
+  digits: { digits: "", timedOut: false },
+  recording: { end: "DIGIT", digit: undefined, endSamples: 0 },
+};
 
 const DEFAULTS: ResultKinds = {
   done: undefined,
@@ -89,6 +100,10 @@ export class FakeBridge implements Transport {
   private succeeded = true;
   private over = false;
   private current = 0;
+  /** Ends the command that runs for ever. */
+  private stop: ((how: "interrupted" | "hung up") => void) | undefined;
+  /** Keys before the call; undefined once it has begun. */
+  private pressed: string | undefined = "";
 
   constructor(
     private readonly graceMs: number,
@@ -112,6 +127,26 @@ export class FakeBridge implements Transport {
     this.hungUp = true;
     const grace = durationFromMs(this.graceMs, "graceMs");
     this.event({ case: "hangup", value: { source: Hangup_Source.SIGNAL, grace } });
+    this.stop?.("hung up");
+  }
+
+  press(digits: string): void {
+    const wrong = /[^0-9*#A-D]/.exec(digits)?.[0];
+    if (wrong !== undefined) throw new Error(`there is no key ${wrong}: press some of 0-9 * # A-D`);
+    if (this.pressed !== undefined) {
+      this.pressed += digits;
+      return;
+    }
+    for (const digit of digits) {
+      this.event({ case: "digit", value: { digit, duration: durationFromMs(100, "duration") } });
+    }
+  }
+
+  /** The call has begun. */
+  begin(): void {
+    const digits = this.pressed ?? "";
+    this.pressed = undefined;
+    this.press(digits);
   }
 
   drain(deadline: Date): void {
@@ -138,6 +173,7 @@ export class FakeBridge implements Transport {
         break;
       case "cancel":
         this.cancelled.add(control.value.id);
+        if (control.value.interrupt && control.value.id === this.current) this.stop?.("interrupted");
         break;
       case "checkpoint":
         this.checkpoints.push(control.value.state);
@@ -207,8 +243,22 @@ export class FakeBridge implements Transport {
     const replies = this.replies.get(name);
     if (replies === undefined || replies.length === 0) return succeeded(kind, DEFAULTS[kind]);
     const reply = replies.length > 1 ? replies.shift() : replies[0];
+    if (reply === NEVER) return this.runsOn(name);
     const value = typeof reply === "function" ? await reply(fields) : reply;
     return value instanceof Error ? failed(value) : succeeded(kind, value);
+  }
+
+  private runsOn(name: CommandName): Promise<Outcome> {
+    const kind = KINDS[name];
+    return new Promise((resolve) => {
+      this.stop = (how) => {
+        if (how === "interrupted" && !(kind in INTERRUPTED)) return;
+        this.stop = undefined;
+        const gone = how === "hung up" && !WITHOUT_CHANNEL.has(name);
+        resolve(gone ? failed(new HungUpError(name)) : succeeded(kind, { ...DEFAULTS, ...INTERRUPTED }[kind]));
+      };
+      if (this.hungUp) this.stop("hung up");
+    });
   }
 
   private event(event: MessageInitShape<typeof CallEventSchema>["event"]): void {

@@ -19,6 +19,7 @@ export type {
   TimeoutOptions,
   VerboseOptions,
 } from "./commands.js";
+export type { NextDigitOptions, PressedDigit } from "./digits.js";
 export {
   AgiBridgeError,
   CallLostError,

@@ -3,6 +3,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { CommandInit, CommandOptions } from "./commands.js";
 import { type Deferred, deferred } from "./deferred.js";
+import { type NextDigitOptions, type PressedDigit, PressedDigits } from "./digits.js";
 import { CallLostError, CommandError, HungUpError, MisuseError, textOf } from "./errors.js";
 import type { Ended, Hangup } from "./facts.js";
 import {
@@ -49,6 +50,7 @@ interface Pending {
   readonly name: CommandName | undefined;
   readonly result: Deferred<unknown>;
   sent: boolean;
+  interrupted: boolean;
 }
 
 interface Queued {
@@ -66,6 +68,8 @@ export class Machine {
   hungUp: boolean;
   hangup: Hangup | undefined;
   ended: Ended | undefined;
+  /** Keys that nobody took. */
+  readonly digits: PressedDigits;
 
   private lastId: number;
   /** The newest result that the handler has: a checkpoint accounts for it. */
@@ -82,7 +86,9 @@ export class Machine {
   constructor(
     private readonly transport: Transport,
     started: CallStarted,
+    warn: (text: string) => void,
   ) {
+    this.digits = new PressedDigits(warn);
     this.room = started.maxQueuedCommands > 0 ? started.maxQueuedCommands : 32;
     const { resumption } = started;
     this.lastId = Math.max(resumption?.lastCommandId ?? 0, resumption?.running?.id ?? 0);
@@ -105,16 +111,40 @@ export class Machine {
     return this.closed?.(command);
   }
 
+  /** Takes a key, or waits for one. */
+  async nextDigit(options: NextDigitOptions): Promise<PressedDigit | undefined> {
+    const gone = this.hungUp ? new HungUpError("nextDigit", "no key comes any more") : undefined;
+    return this.digits.next(options, !this.busy, this.refusal("nextDigit") ?? gone);
+  }
+
+  /** Takes back what was not sent, or not written to Asterisk yet, and stops what runs there. */
+  interrupt(): void {
+    // The newest first: else the end of one would have the next one written.
+    for (const pending of [...this.pending.values()].reverse()) {
+      if (!pending.sent) {
+        this.withdraw(pending);
+        pending.result.reject(
+          new CommandError("CANCELLED", "taken back before it was sent", pending.name ?? `command ${pending.id}`),
+        );
+      } else if (!pending.interrupted && this.open) {
+        pending.interrupted = true;
+        const cancel = { case: "cancel" as const, value: { id: pending.id, interrupt: true } };
+        this.send(create(CallControlSchema, { control: cancel }), "interrupt");
+      }
+    }
+  }
+
   /** Sends commands in one go, as far as there is room for them. */
   run(requests: readonly Request[]): Promise<unknown>[] {
     const results = requests.map((request) => this.enqueue(request));
+    if (this.busy) this.digits.onBusy();
     this.pump();
     return results;
   }
 
   /** Expects the result of a command that an earlier service sent. */
   expect(id: number, name: CommandName | undefined): Promise<unknown> {
-    const pending: Pending = { id, name, result: deferred(), sent: true };
+    const pending: Pending = { id, name, result: deferred(), sent: true, interrupted: false };
     this.pending.set(id, pending);
     this.unanswered += 1;
     return pending.result.promise;
@@ -188,11 +218,13 @@ export class Machine {
       pending.result.resolve(outcome.value);
     }
     this.pump();
+    if (!this.busy) this.digits.onIdle();
   }
 
   onHangup(hangup: Hangup): void {
     this.hungUp = true;
     this.hangup ??= hangup;
+    this.digits.fail(new HungUpError("nextDigit", "no key comes any more"));
   }
 
   onEnded(ended: Ended): void {
@@ -249,6 +281,11 @@ export class Machine {
     }
   }
 
+  /** True while a command runs, or waits to. */
+  private get busy(): boolean {
+    return this.pending.size > 0;
+  }
+
   private enqueue({ name, build, options, requiresSuccess }: Request): Promise<unknown> {
     const result = deferred<unknown>();
     const { signal } = options ?? {};
@@ -270,7 +307,7 @@ export class Machine {
         },
       });
       this.lastId = id;
-      const pending: Pending = { id, name, result, sent: false };
+      const pending: Pending = { id, name, result, sent: false, interrupted: false };
       this.pending.set(id, pending);
       this.queue.push({ control, pending });
       if (signal !== undefined) this.watch(signal, pending);
@@ -331,6 +368,7 @@ export class Machine {
   }
 
   private fail(reason: (command: string) => Error): void {
+    this.digits.fail(reason("nextDigit"));
     for (const { done } of this.queue.splice(0)) done?.reject(reason("checkpoint"));
     for (const { id, name, result } of this.pending.values()) result.reject(reason(name ?? `command ${id}`));
     this.pending.clear();

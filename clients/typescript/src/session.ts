@@ -112,6 +112,9 @@ export class Session {
         call.tell("hangup", hangup);
         break;
       }
+      case "digit":
+        machine.digits.add(event.value);
+        break;
       case "draining":
         call.tell("draining", { deadline: dateFromTimestamp(event.value.deadline) ?? new Date() });
         break;
@@ -152,7 +155,9 @@ export class Session {
 
   private start(started: CallStarted): void {
     clearTimeout(this.timer);
-    const machine = new Machine(this.transport, started);
+    const machine = new Machine(this.transport, started, (text) => {
+      this.logger.warn(`call ${started.callId}: ${text}`);
+    });
     this.machine = machine;
     const call = new Call(
       {

@@ -1,7 +1,7 @@
 // For unit tests of handlers: a call without network, whose results are scripted, and whose commands can be looked at.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Channel, type Ended, type EndOptions } from "./facts.js";
-import { FakeBridge, type FakeReply, type SentCommand } from "./fake-bridge.js";
+import { FakeBridge, type FakeReply, NEVER, type SentCommand } from "./fake-bridge.js";
 import {
   CallEventSchema,
   CallStartedSchema,
@@ -12,7 +12,7 @@ import type { Logger } from "./logger.js";
 import type { CommandName } from "./results.js";
 import { type Handler, Session } from "./session.js";
 
-export type { FakeReply, SentCommand };
+export { type FakeReply, NEVER, type SentCommand };
 
 export interface FakeCallOptions {
   /** Unset: `test`. */
@@ -95,10 +95,19 @@ export class FakeCall {
 
   /**
    * What this command gives, one after the other; the last one also from then on. An error is thrown by it; a function is given
-   * the command's fields, and may take its time.
+   * the command's fields, and may take its time; with `NEVER` the command runs until it is interrupted or the caller hangs up.
    */
   reply<K extends CommandName>(name: K, ...replies: readonly FakeReply<K>[]): this {
     this.bridge.reply(name, replies);
+    return this;
+  }
+
+  /**
+   * The caller presses these keys now, or as the call begins when it does not run yet. They come by `nextDigit` and `takeDigits`;
+   * what a command gives is said by `reply`.
+   */
+  press(digits: string): this {
+    this.bridge.press(digits);
     return this;
   }
 
@@ -160,6 +169,7 @@ export class FakeCall {
       session.onMessage(event);
     };
     session.onMessage(create(CallEventSchema, { event: { case: "started", value: this.started() } }));
+    this.bridge.begin();
     await session.finished;
     if (session.fault !== undefined) throw session.fault.error;
     const closed = this.bridge.closed ?? "failed";

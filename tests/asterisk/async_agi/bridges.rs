@@ -122,7 +122,7 @@ async fn drain() {
     assert_eq!(variable(&state, "AGISTATUS"), Some("SUCCESS"), "{state:#?}");
     assert_eq!(variable(&state, "AGIBRIDGE_STATUS"), None, "{state:#?}");
     told.wait_until_closed(TOLD).await;
-    assert!(second.log().iter().any(|line| line.contains("agibridge.call.ended")));
+    logged(&second, "agibridge.call.ended").await;
 
     // Alone it sends them back, rather than have callers wait.
     let status = second.stop(LIMIT).await;

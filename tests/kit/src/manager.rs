@@ -3,12 +3,13 @@
 
 use std::{
     collections::BTreeMap,
+    mem,
     net::{Ipv4Addr, SocketAddr},
 };
 use tokio::{
     io::{
-        AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, ReadHalf,
-        WriteHalf, split,
+        AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, Lines,
+        ReadHalf, WriteHalf, split,
     },
     net::{TcpListener, TcpStream},
 };
@@ -33,7 +34,9 @@ pub struct Manager {
 /// One connection to it.
 #[derive(Debug)]
 pub struct Connection<S = TcpStream> {
-    reader: BufReader<ReadHalf<S>>,
+    lines: Lines<BufReader<ReadHalf<S>>>,
+    /// What of the next action has come.
+    partial: Request,
     writer: WriteHalf<S>,
     variables: BTreeMap<String, String>,
 }
@@ -88,7 +91,8 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
     /// Over what is connected already.
     pub fn over(stream: S) -> Self {
         let (reader, writer) = split(stream);
-        Self { reader: BufReader::new(reader), writer, variables: BTreeMap::new() }
+        let lines = BufReader::new(reader).lines();
+        Self { lines, partial: Request::default(), writer, variables: BTreeMap::new() }
     }
 
     /// Says just this.
@@ -97,21 +101,15 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
         let _ = self.writer.write_all(text.as_ref()).await;
     }
 
-    /// The next action; `None`: the other side has closed.
+    /// The next action; `None`: the other side has closed. Nothing is lost when this is dropped before.
     pub async fn request(&mut self) -> Option<Request> {
-        let mut request = Request::default();
-        let mut line = String::new();
         loop {
-            line.clear();
-            if self.reader.read_line(&mut line).await.unwrap_or(0) == 0 {
-                return None;
-            }
-            let text = line.trim_end_matches(['\r', '\n']);
+            let text = self.lines.next_line().await.ok().flatten()?;
             if text.is_empty() {
-                return Some(request);
+                return Some(mem::take(&mut self.partial));
             }
-            let (name, value) = text.split_once(':').unwrap_or((text, ""));
-            request.0.push((name.to_owned(), value.trim_start().to_owned()));
+            let (name, value) = text.split_once(':').unwrap_or((&text, ""));
+            self.partial.0.push((name.to_owned(), value.trim_start().to_owned()));
         }
     }
 

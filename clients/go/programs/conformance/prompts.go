@@ -81,6 +81,29 @@ func (r *run) prompt(ctx context.Context, kind string, value json.RawMessage) (e
 	return r.note(ctx, map[string]any{kind: given}, err)
 }
 
+func (r *run) nextDigit(ctx context.Context, value json.RawMessage) (err error) {
+	defer caught(&err)
+	var f fields
+	if err := json.Unmarshal(value, &f); err != nil {
+		return err
+	}
+	var options []agibridge.DigitOption
+	if f.has("timeout") {
+		options = append(options, agibridge.Timeout(f.duration("timeout")))
+	}
+	pressed, err := r.call.NextDigit(ctx, options...)
+	given := map[string]any{}
+	if pressed.Digit != "" {
+		given["digit"], given["heldMs"] = pressed.Digit, pressed.Duration.Milliseconds()
+	}
+	return r.note(ctx, map[string]any{"nextDigit": given}, err)
+}
+
+func (r *run) takeDigits(ctx context.Context) error {
+	digits, err := r.call.TakeDigits(ctx)
+	return r.note(ctx, map[string]any{"takeDigits": map[string]any{"digits": digits}}, err)
+}
+
 func (r *run) checkpoint(ctx context.Context, value json.RawMessage) error {
 	var it struct{ State string }
 	if err := json.Unmarshal(value, &it); err != nil {

@@ -144,6 +144,12 @@ func (r *run) step(ctx context.Context, step map[string]json.RawMessage) error {
 			return r.steal(ctx, value)
 		case "play", "ask", "menu", "confirm":
 			return r.prompt(ctx, kind, value)
+		case "nextDigit":
+			return r.nextDigit(ctx, value)
+		case "takeDigits":
+			return r.takeDigits(ctx)
+		case "interrupt":
+			return r.call.Interrupt(ctx)
 		default:
 			return fmt.Errorf("no such step: %s", kind)
 		}

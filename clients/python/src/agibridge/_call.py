@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -16,8 +16,8 @@ from ._machine import Machine
 from ._pending import Pending, State
 from ._prompts import Prompts
 from ._proto import call_pb2, command_pb2
-from .errors import AgiBridgeError, CommandError, MisuseError
-from .types import Channel, Duration, Ended, Goto, Hangup, Progress, Resumption, Started
+from .errors import AgiBridgeError, CallLost, CommandError, HungUp, MisuseError
+from .types import Channel, Duration, Ended, Goto, Hangup, PressedDigit, Progress, Resumption, Started
 
 T = TypeVar("T")
 
@@ -168,6 +168,40 @@ class Call(Prompts):
     def on_progress(self, listener: Callable[[Progress], None]) -> None:
         """Has a function called with what a command reports before its result, as GOSUB does."""
         self._machine.listeners.append(listener)
+
+    # Keys between commands, on routes with `digits: true`.
+
+    async def next_digit(self, timeout: Duration | None = None) -> PressedDigit | None:
+        """Takes the oldest key that the caller pressed and nobody took, or waits for one; None after ``timeout``.
+
+        ``timeout`` counts while no command runs or waits; there is none unless set. Up to 64 keys wait, in order, from
+        the begin of this handler; newer ones are dropped, with a warning. A key that a command took is among them too.
+        Once none waits: HungUp when the caller is gone, CommandError (CALL_ENDED) or CallLost when the session is over.
+        """
+        return await self._machine.next_digit(timeout.total_seconds() if isinstance(timeout, timedelta) else timeout)
+
+    async def digits(self) -> AsyncIterator[PressedDigit]:
+        """Gives the keys as ``next_digit`` does, until the caller is gone or the session is over."""
+        while True:
+            try:
+                pressed = await self._machine.next_digit(None)
+            except (HungUp, CallLost, CommandError):
+                return
+            if pressed is not None:
+                yield pressed
+
+    def take_digits(self) -> str:
+        """Takes all keys that wait, without waiting for more: what was typed ahead. Empty when none wait."""
+        return self._machine.take_digits()
+
+    def interrupt(self) -> None:
+        """Takes back what is not written to Asterisk yet (CANCELLED), and stops what runs there.
+
+        That is asked once for each command, and waits for nothing. One that is stopped gives its result as if it had
+        ended there by itself: a prompt no digit, GET DATA what was typed so far. Prompts, SAY, RECORD FILE,
+        WAIT FOR DIGIT and GET DATA can be stopped, where the bridge has a link to Asterisk's manager; others go on.
+        """
+        self._machine.interrupt()
 
     # Its end.
 

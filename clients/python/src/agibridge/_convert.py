@@ -22,6 +22,7 @@ from .types import (
     Hangup,
     PastResult,
     Playback,
+    PressedDigit,
     RawReply,
     Recording,
     Speech,
@@ -207,6 +208,11 @@ def past_result(result: Result) -> PastResult:
         return PastResult(result.id, kind, error=error, hung_up=result.hung_up)
     read = OUTCOMES.get(kind)
     return PastResult(result.id, kind if read else "", read(result) if read else None, hung_up=result.hung_up)
+
+
+def pressed_digit(message: call_pb2.Digit) -> PressedDigit:
+    """Reads the event of that name."""
+    return PressedDigit(message.digit, max(span(message.duration), timedelta(0)))
 
 
 def hangup(message: call_pb2.Hangup) -> Hangup:

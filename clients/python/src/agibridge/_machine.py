@@ -19,12 +19,14 @@ from ._enums import EndReason, ErrorCode, ResumptionCause
 from ._pending import Pending, State
 from ._proto import call_pb2, command_pb2
 from .errors import AgiBridgeError, CallLost, CommandError, MisuseError
-from .types import Ended, Hangup, Progress, Resumption, Started
+from .types import Ended, Hangup, PressedDigit, Progress, Resumption, Started
 
 log = logging.getLogger("agibridge")
 
 # How many commands may wait here for room at the bridge. A program that sends more before any result is at fault.
 WAITING_MAX = 10_000
+# How many keys wait here to be taken; as many as the bridge keeps. A caller presses some ten a second at most.
+DIGITS_MAX = 64
 # How many controls may wait for the transport before a checkpoint has to wait for it.
 OUTBOX_ROOM = 64
 
@@ -65,6 +67,10 @@ class Machine:
         self.close: Close | None = None
         self.handler_done = False
         self.listeners: list[Callable[[Progress], None]] = []
+        self._digits: deque[PressedDigit] = deque()
+        self._digits_dropped = False
+        self._digits_awaited = 0  # how many wait for a key
+        self._idle_since = 0.0  # by the loop's clock, while keys are awaited
         self._finishing: str | None = None  # "end" or "handoff" once it is sent
         self._unanswered: dict[int, Pending[Any]] = {}
         self._waiting: deque[Pending[Any]] = deque()
@@ -125,6 +131,54 @@ class Machine:
         elif pending.id in self._unanswered and self._is_open() and not pending.taken_back:
             pending.taken_back = True
             self._emit(call_pb2.CallControl(cancel=call_pb2.CancelCommand(id=pending.id)))
+
+    def interrupt(self) -> None:
+        """Takes back what was not written to Asterisk yet, and stops what runs there."""
+        self.check()
+        # The newest first: else the end of one would have the next one written.
+        for pending in reversed(self._waiting):
+            if not pending.done():
+                pending.fail(CommandError(ErrorCode.CANCELLED, "taken back before it was sent", pending.name))
+        if self._is_open():
+            for pending in reversed(self._unanswered.values()):
+                if not pending.interrupted:
+                    pending.interrupted = True
+                    cancel = call_pb2.CancelCommand(id=pending.id, interrupt=True)
+                    self._emit(call_pb2.CallControl(cancel=cancel))
+        self._pump()
+
+    async def next_digit(self, timeout: float | None) -> PressedDigit | None:
+        """Takes the oldest key that waits, or waits for one; None once nothing ran for so long."""
+        self.check()
+        asked = self.loop.time()
+        self._digits_awaited += 1
+        try:
+            while not self._has_digit_news():
+                if timeout is None:
+                    await self.until(self._has_digit_news)
+                elif self._is_busy():
+                    await self.until(lambda: self._has_digit_news() or not self._is_busy())
+                else:
+                    deadline = max(asked, self._idle_since) + timeout
+                    if deadline <= self.loop.time():
+                        break
+                    await self.until(self._has_digit_news, deadline)
+        finally:
+            self._digits_awaited -= 1
+        self.check()
+        if self._digits:
+            return self._digits.popleft()
+        self.raise_if_over("next_digit")
+        if self.hung_up:
+            raise read.hung_up_error("next_digit")
+        return None
+
+    def take_digits(self) -> str:
+        """Takes all keys that wait."""
+        self.check()
+        taken = "".join(pressed.digit for pressed in self._digits)
+        self._digits.clear()
+        return taken
 
     def received(self, pending: Pending[Any]) -> None:
         """Notes that the handler has this result, for checkpoints."""
@@ -203,6 +257,8 @@ class Machine:
         elif kind == "hangup":
             self.hung_up = True
             self.hangup = read.hangup(event.hangup)
+        elif kind == "digit":
+            self._on_digit(event.digit)
         elif kind == "draining":
             self.draining = event.draining
         elif kind == "ended":
@@ -223,15 +279,28 @@ class Machine:
         """Tells whether nothing can come any more."""
         return self.ended is not None or self.lost_because is not None or self.close is not None
 
-    async def until(self, met: Callable[[], bool]) -> None:
-        """Waits until a condition on this call is met."""
-        while not met():
-            watcher: asyncio.Future[None] = self.loop.create_future()
-            self._watchers.add(watcher)
-            try:
-                await watcher
-            finally:
-                self._watchers.discard(watcher)
+    async def until(self, met: Callable[[], bool], deadline: float | None = None) -> bool:
+        """Waits until a condition on this call is met or the loop's clock is at the deadline; tells which."""
+        late = False
+
+        def ring() -> None:
+            nonlocal late
+            late = True
+            self.notify()
+
+        bell = None if deadline is None else self.loop.call_at(deadline, ring)
+        try:
+            while not (late or met()):
+                watcher: asyncio.Future[None] = self.loop.create_future()
+                self._watchers.add(watcher)
+                try:
+                    await watcher
+                finally:
+                    self._watchers.discard(watcher)
+        finally:
+            if bell is not None:
+                bell.cancel()
+        return met()
 
     def notify(self) -> None:
         """Wakes all that wait for a condition."""
@@ -247,6 +316,12 @@ class Machine:
             raise refusal(what)
 
     # Inside.
+
+    def _has_digit_news(self) -> bool:
+        return bool(self._digits) or self.hung_up or self.over()
+
+    def _is_busy(self) -> bool:
+        return bool(self._unanswered or self._waiting)
 
     def _is_open(self) -> bool:
         return self.started is not None and not self.over()
@@ -312,6 +387,9 @@ class Machine:
         else:
             pending.resolve(result)
         self._pump()
+        if self._digits_awaited and not self._is_busy():
+            self._idle_since = self.loop.time()
+            self.notify()
 
     def _on_progress(self, progress: command_pb2.CommandProgress) -> None:
         pending = self._unanswered.get(progress.id)
@@ -321,6 +399,18 @@ class Machine:
                 listener(told)
             except Exception:
                 log.exception("a listener to progress failed")
+
+    def _on_digit(self, message: call_pb2.Digit) -> None:
+        if len(self._digits) < DIGITS_MAX:
+            self._digits.append(read.pressed_digit(message))
+        elif not self._digits_dropped:
+            self._digits_dropped = True
+            log.warning(
+                "call %s: %d keys of the caller wait to be taken, and newer ones are dropped: "
+                "take them by next_digit() or take_digits(), or set no `digits` on the route",
+                self.started.call_id if self.started else "",
+                DIGITS_MAX,
+            )
 
     def _on_ended(self, message: call_pb2.CallEnded) -> None:
         self.ended = read.ended(message)

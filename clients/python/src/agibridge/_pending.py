@@ -54,6 +54,7 @@ class Pending(Generic[T]):
         "_waiters",
         "answered",
         "elapsed",
+        "interrupted",
         "message",
         "name",
         "state",
@@ -76,6 +77,7 @@ class Pending(Generic[T]):
         self.state = State.HELD
         self.answered = False  # by the bridge
         self.taken_back = False
+        self.interrupted = False
         self.elapsed: timedelta | None = None
         """From the write of the command to the read of its reply; None when it was never written."""
         self._value: T | None = None

@@ -69,7 +69,7 @@ class Session:
         writer = asyncio.create_task(self._write())
         try:
             deadline = machine.loop.time() + STARTED_TIMEOUT
-            if not await _until(machine, lambda: machine.started is not None or machine.over(), deadline):
+            if not await machine.until(lambda: machine.started is not None or machine.over(), deadline):
                 machine.shut(Close("INTERNAL", f"the bridge sent no started in {STARTED_TIMEOUT:.0f} s"))
             if machine.started is not None:
                 await self._handle()
@@ -181,7 +181,7 @@ class Session:
                 await asyncio.wait({task}, timeout=CANCEL_TIMEOUT)
                 return task.done()
             known = (machine.hangup is not None, machine.over())
-            await _until(machine, partial(self._changed, task, known), deadline)
+            await machine.until(partial(self._changed, task, known), deadline)
         return True
 
     def _changed(self, task: asyncio.Task[None], known: tuple[bool, bool]) -> bool:
@@ -215,21 +215,3 @@ def _forget(task: asyncio.Task[None]) -> None:
     """Takes the outcome of a handler that was left behind, so that nobody complains of it."""
     if not task.cancelled() and task.exception() is not None:
         log.warning("a handler that was left behind failed at last", exc_info=task.exception())
-
-
-async def _until(machine: Machine, met: Callable[[], bool], deadline: float | None) -> bool:
-    """Waits until a condition is met or the loop's clock is at the deadline; tells which."""
-    late = False
-
-    def ring() -> None:
-        nonlocal late
-        late = True
-        machine.notify()
-
-    bell = None if deadline is None else machine.loop.call_at(deadline, ring)
-    try:
-        await machine.until(lambda: late or met())
-    finally:
-        if bell is not None:
-            bell.cancel()
-    return met()

@@ -16,18 +16,18 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ._commands import PARSERS
 from ._convert import duration, moment
 from ._encode import KINDS, encode
-from ._enums import EndReason, ErrorCode
+from ._enums import EndReason, ErrorCode, RecordingEnd
 from ._machine import Close
 from ._proto import call_pb2, command_pb2
 from ._session import Handler, Session
 from .errors import CommandError, HungUp, NoInput, is_hangup
-from .types import Channel, Duration, Goto, Resumption
+from .types import Channel, Duration, Goto, Recording, Resumption
 
 _WORKS_AFTER_HANGUP = {
     "async_agi_break",
@@ -46,8 +46,26 @@ _WORKS_AFTER_HANGUP = {
 }
 
 
+_CAN_BE_STOPPED = {
+    "control_stream_file",
+    "get_data",
+    "get_option",
+    "record_file",
+    "stream_file",
+    "wait_for_digit",
+    *(name for name in PARSERS if name.startswith("say_")),
+}
+
+_KEYS = "0123456789*#ABCD"
+# As long as a thumb takes.
+_HELD = timedelta(milliseconds=100)
+
+
 class Never:
-    """The result of a command that runs until the caller hangs up: ``fake.on("wait_for_digit", NEVER)``."""
+    """The result of a command that runs until it is stopped by ``call.interrupt()``, or until the caller hangs up.
+
+    ``fake.on("wait_for_digit", NEVER)``
+    """
 
 
 NEVER = Never()
@@ -114,6 +132,7 @@ class FakeCall:
         self._script: dict[str, deque[Any]] = {}
         self._hang_up_at: tuple[str, int] | None = None
         self._hang_up_after: int | None = None
+        self._pressed = ""
         self._bridge: _Bridge | None = None
         self.commands: list[Sent] = []
         """What the handler sent and the bridge ran, in order."""
@@ -165,6 +184,20 @@ class FakeCall:
         """Has the caller hang up now, while ``run`` runs."""
         self._running().hang_up()
 
+    def press(self, digits: str) -> FakeCall:
+        """Has the caller press these keys now, or as the call begins when it does not run yet.
+
+        They come by ``next_digit`` and ``take_digits``; what a command gives is said by ``on``.
+        """
+        wrong = [digit for digit in digits if digit not in _KEYS]
+        if wrong:
+            raise ValueError(f"there is no key {wrong[0]!r}: press some of {_KEYS}")
+        if self._bridge is None:
+            self._pressed += digits
+        else:
+            self._bridge.press(digits)
+        return self
+
     def drain(self, deadline: datetime) -> None:
         """Has the bridge drain now, while ``run`` runs."""
         self._running().tell(call_pb2.CallEvent(draining=call_pb2.Draining(deadline=moment(deadline))))
@@ -215,6 +248,7 @@ class _Bridge:
         self._last_failed = False
         self._ending: EndReason | None = None
         self._over = False
+        self.press(fake._pressed)
         if fake._hang_up_after == 0:
             self.hang_up()
 
@@ -231,7 +265,7 @@ class _Bridge:
         if kind == "command":
             self._queue.append(control.command)
         elif kind == "cancel":
-            self._cancel(control.cancel.id)
+            self._cancel(control.cancel)
         elif kind == "checkpoint":
             self._fake.checkpoints.append(control.checkpoint.state)
         elif kind == "end":
@@ -255,6 +289,11 @@ class _Bridge:
     def lose(self) -> None:
         self._over = True
         self._arrived.set()
+
+    def press(self, digits: str) -> None:
+        for digit in digits:
+            pressed = call_pb2.Digit(digit=digit, duration=duration(_HELD))
+            self.tell(call_pb2.CallEvent(digit=pressed))
 
     def hang_up(self) -> None:
         if not self._hung_up:
@@ -317,9 +356,16 @@ class _Bridge:
         self._last_failed = result.HasField("error")
         self.tell(call_pb2.CallEvent(result=result))
 
-    def _cancel(self, number: int) -> None:
+    def _cancel(self, cancel: call_pb2.CancelCommand) -> None:
+        running = self._running
+        if running is not None and running.id == cancel.id:
+            name = running.WhichOneof("command") or ""
+            if cancel.interrupt and name in _CAN_BE_STOPPED:
+                self._running = None
+                self._answer(running, Recording(RecordingEnd.DIGIT) if name == "record_file" else None)
+            return
         for command in self._queue:
-            if command.id == number:
+            if command.id == cancel.id:
                 self._queue.remove(command)
                 self._answer(command, CommandError(ErrorCode.CANCELLED, "taken back before it was written"))
                 return

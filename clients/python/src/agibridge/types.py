@@ -149,6 +149,20 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class PressedDigit:
+    """A key that the caller pressed, on a route with ``digits: true``."""
+
+    digit: str
+    """One of 0-9, *, # and A-D."""
+    duration: timedelta = timedelta(0)
+    """How long it was held, as Asterisk says."""
+
+    def __str__(self) -> str:
+        """Gives the digit."""
+        return self.digit
+
+
+@dataclass(frozen=True, slots=True)
 class PastResult:
     """A result that came since the last checkpoint, for whoever resumes the call."""
 
@@ -222,6 +236,7 @@ __all__ = [
     "HangupSource",
     "PastResult",
     "Playback",
+    "PressedDigit",
     "Progress",
     "RawReply",
     "Recording",

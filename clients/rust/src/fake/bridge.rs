@@ -10,7 +10,11 @@ use proto::{
     CallControl, CallEvent, call_control::Control, call_ended::Reason, call_event::Event,
     command_error::Code, command_result::Outcome,
 };
+use std::{mem, time::Duration};
 use tokio::time::{Instant, sleep_until};
+
+/// As long as a thumb takes.
+const HELD: Duration = Duration::from_millis(100);
 
 type Controls = BoxStream<'static, Result<CallControl, Close>>;
 
@@ -19,6 +23,7 @@ struct Runs {
     id: u32,
     reply: Reply,
     until: Instant,
+    can_be_stopped: bool,
 }
 
 pub(super) struct Bridge {
@@ -70,6 +75,8 @@ impl Bridge {
                 released: None,
             },
         };
+        let pressed = mem::take(&mut this.call.pressed);
+        this.press(&pressed);
         this.after_results();
         this
     }
@@ -138,7 +145,16 @@ impl Bridge {
                     }
                     self.waiting.push_back(Some(it));
                 }
-                Some(Control::Cancel(it)) => self.run.cancelled.push(it.id),
+                Some(Control::Cancel(it)) => {
+                    self.run.cancelled.push(it.id);
+                    if it.interrupt
+                        && let Some(runs) = &mut self.runs
+                        && runs.id == it.id
+                        && runs.can_be_stopped
+                    {
+                        self.finish();
+                    }
+                }
                 Some(Control::Checkpoint(it)) => self.run.checkpoints.push(it),
                 Some(Control::End(it)) => {
                     self.run.end = Some(it);
@@ -186,7 +202,11 @@ impl Bridge {
             let progress = proto::CommandProgress { id, text: text.clone() };
             self.events.push_back(event(Event::Progress(progress)));
         }
-        self.runs = Some(Runs { id, until: Instant::now() + reply.takes, reply });
+        if let Some(digits) = self.call.pressed_at.remove(name) {
+            self.press(&digits);
+        }
+        let can_be_stopped = reply::can_be_stopped(kind);
+        self.runs = Some(Runs { id, until: Instant::now() + reply.takes, reply, can_be_stopped });
     }
 
     fn finish(&mut self) {
@@ -206,6 +226,13 @@ impl Bridge {
         if matches!(self.call.hangup, Some(When::After(count)) if count == self.results) {
             self.hang_up();
         }
+    }
+
+    fn press(&mut self, digits: &str) {
+        self.events.extend(digits.chars().map(|digit| {
+            let duration = Some(time::wire(HELD));
+            event(Event::Digit(proto::Digit { digit: digit.into(), duration }))
+        }));
     }
 
     fn hang_up(&mut self) {

@@ -163,6 +163,29 @@ impl Reply {
 }
 
 /// Whether a dead channel permits it.
+/// Whether a bridge can stop the command while it runs.
+pub(super) fn can_be_stopped(command: Option<&command::Command>) -> bool {
+    use command::Command as C;
+    matches!(
+        command,
+        Some(
+            C::ControlStreamFile(_)
+                | C::GetData(_)
+                | C::GetOption(_)
+                | C::RecordFile(_)
+                | C::SayAlpha(_)
+                | C::SayDate(_)
+                | C::SayDateTime(_)
+                | C::SayDigits(_)
+                | C::SayNumber(_)
+                | C::SayPhonetic(_)
+                | C::SayTime(_)
+                | C::StreamFile(_)
+                | C::WaitForDigit(_)
+        )
+    )
+}
+
 pub(super) fn works_when_dead(command: Option<&command::Command>) -> bool {
     use command::Command as C;
     matches!(

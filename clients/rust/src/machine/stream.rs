@@ -97,8 +97,9 @@ impl Machine {
     /// An event of the bridge. What does not fit is ignored: nothing that comes may break the process.
     pub(crate) fn event(&self, event: CallEvent) {
         match event.event {
-            // An event of a newer contract, or one that no method of this library tells.
-            None | Some(Event::Digit(_)) => {}
+            // An event of a newer contract.
+            None => {}
+            Some(Event::Digit(it)) => self.digit(it),
             Some(Event::Heartbeat(it)) => {
                 let mut state = self.state();
                 // Where anything waits to be sent, proxies on the way see traffic enough.
@@ -155,6 +156,7 @@ impl Machine {
         if let Some(unanswered) = state.unanswered.remove(&it.id) {
             state.unread.insert(it.id);
             state.wake();
+            self.tell_idle(&state);
             drop(state);
             let answer = facts::read(unanswered.name, it.outcome, gone);
             if unanswered.answer.send(answer).is_err() {
@@ -163,6 +165,7 @@ impl Machine {
         } else if let Some((_, running)) = state.running.as_ref().filter(|(id, _)| *id == it.id) {
             running.send_replace(Some(facts::read("the running command", it.outcome, gone)));
             state.unread.insert(it.id);
+            self.tell_idle(&state);
         } else {
             // Of the service before, most likely: what it had queued is CANCELLED behind `started`.
             tracing::debug!(

@@ -279,6 +279,22 @@ impl Script {
                 };
                 self.note(result)?;
             }
+            "nextDigit" => {
+                let next = read::duration(&it["timeout"]).map_or_else(
+                    || call.next_digit(),
+                    |timeout| call.next_digit().timeout(timeout),
+                );
+                self.note(match next.await {
+                    Ok(Some(it)) => json!({"nextDigit": {
+                        "digit": it.digit.to_string(),
+                        "heldMs": u64::try_from(it.duration.as_millis())?,
+                    }}),
+                    Ok(None) => json!({"nextDigit": {}}),
+                    Err(error) => report::result(Err(error), false),
+                })?;
+            }
+            "takeDigits" => self.note(json!({"takeDigits": {"digits": call.take_digits()?}}))?,
+            "interrupt" => call.interrupt()?,
             _ => return Err(format!("`{kind}` is no step").into()),
         }
         Ok(Step::Next)

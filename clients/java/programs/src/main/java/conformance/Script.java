@@ -17,6 +17,7 @@ import io.agibridge.ConfirmOptions;
 import io.agibridge.End;
 import io.agibridge.MenuOptions;
 import io.agibridge.Pending;
+import io.agibridge.PressedDigit;
 import io.agibridge.Resumption;
 import io.agibridge.internal.v1.CancelCommand;
 import io.agibridge.internal.v1.Command;
@@ -27,6 +28,7 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -84,6 +86,13 @@ final class Script {
       case "ask" -> note(() -> ask(value.getAsJsonObject()));
       case "menu" -> note(() -> menu(value.getAsJsonObject()));
       case "confirm" -> note(() -> confirm(value.getAsJsonObject()));
+      case "nextDigit" -> note(() -> nextDigit(value.getAsJsonObject()));
+      case "takeDigits" ->
+          note(
+              () ->
+                  Json.named(
+                      "takeDigits", Json.named("digits", new JsonPrimitive(call.takeDigits()))));
+      case "interrupt" -> call.interrupt();
       default -> throw new IllegalArgumentException("a step that is not known: " + kind);
     }
   }
@@ -265,6 +274,20 @@ final class Script {
     options = options.yes(text(it, "yes", "1")).no(text(it, "no", "2"));
     boolean yes = call.confirm(text(it, "prompt", ""), options);
     return Json.named("confirm", Json.named("yes", new JsonPrimitive(yes)));
+  }
+
+  private JsonElement nextDigit(JsonObject it) {
+    Optional<PressedDigit> pressed =
+        it.has("timeout")
+            ? call.nextDigit(duration(it.get("timeout")))
+            : Optional.of(call.nextDigit());
+    var told = new JsonObject();
+    pressed.ifPresent(
+        digit -> {
+          told.addProperty("digit", digit.digit());
+          told.addProperty("heldMs", digit.duration().toMillis());
+        });
+    return Json.named("nextDigit", told);
   }
 
   private static String text(JsonObject object, String name, String otherwise) {

@@ -1,6 +1,7 @@
 package io.agibridge;
 
 import io.agibridge.internal.v1.CallStarted;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -267,6 +268,62 @@ public final class Call extends CallPrompts {
    */
   public void onProgress(Consumer<String> listener) {
     machine.onProgress(listener);
+  }
+
+  /**
+   * Takes the oldest key that the caller pressed and nobody took, or waits for one, on a route with
+   * {@code digits: true}. Up to 64 keys wait, in order, from the begin of this handler; newer ones
+   * are dropped, with a warning. A key that a command took is among them too.
+   *
+   * @return the key
+   * @throws HungUpException no key waits, and the caller is gone
+   * @throws CommandException no key waits, and the session has ended (CALL_ENDED)
+   * @throws CallLostException no key waits, and the bridge is gone
+   * @throws MisuseException the call is not this handler's
+   * @throws CallInterruptedException the thread was interrupted while it waited
+   */
+  public PressedDigit nextDigit() {
+    return machine.nextDigit(null);
+  }
+
+  /**
+   * Takes the oldest key that the caller pressed and nobody took, or waits for one so long.
+   *
+   * @param timeout how long the caller may take; it counts while no command runs
+   * @return the key; empty when none was pressed in time
+   * @throws HungUpException no key waits, and the caller is gone
+   * @throws CommandException no key waits, and the session has ended (CALL_ENDED)
+   * @throws CallLostException no key waits, and the bridge is gone
+   * @throws MisuseException the call is not this handler's
+   * @throws CallInterruptedException the thread was interrupted while it waited
+   */
+  public Optional<PressedDigit> nextDigit(Duration timeout) {
+    return Optional.ofNullable(
+        machine.nextDigit(java.util.Objects.requireNonNull(timeout, "timeout")));
+  }
+
+  /**
+   * Takes all keys that wait, without waiting for more: what was typed ahead.
+   *
+   * @return the digits; empty when none wait
+   * @throws MisuseException the call is not this handler's
+   */
+  public String takeDigits() {
+    return machine.takeDigits();
+  }
+
+  /**
+   * Takes back what was sent and is not written to Asterisk yet (CANCELLED), and stops the command
+   * that runs there: its result comes as if it had ended by itself, a prompt's with no digit, GET
+   * DATA's with what was typed so far. Prompts, SAY, RECORD FILE, WAIT FOR DIGIT and GET DATA can
+   * be stopped, where the bridge has a link to Asterisk's manager; others go on.
+   *
+   * <p>It waits for nothing, asks once for each command, and does nothing when the session is over.
+   *
+   * @throws MisuseException the call is not this handler's
+   */
+  public void interrupt() {
+    machine.interrupt();
   }
 
   /**

@@ -13,6 +13,7 @@ import io.agibridge.internal.v1.CommandResult;
 import io.agibridge.internal.v1.EndCall;
 import io.agibridge.internal.v1.Handoff;
 import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -88,6 +89,14 @@ final class CallMachine {
   private Left left = Left.NO;
   private Consumer<String> onProgress = text -> {};
 
+  private final PressedDigits digits = new PressedDigits();
+
+  /** How often no command ran any more. */
+  private long idles;
+
+  /** How often what was sent was taken back. */
+  private long interrupts;
+
   CallMachine(Transport transport, Observer observer) {
     this.transport = transport;
     this.observer = observer;
@@ -136,6 +145,7 @@ final class CallMachine {
     switch (event.getEventCase()) {
       case PROGRESS -> progress(event.getProgress());
       case RESULT -> result(event.getResult());
+      case DIGIT -> digits.add(started.getCallId(), PressedDigit.of(event.getDigit()));
       case HANGUP -> {
         hungUp = true;
         if (hangup == null) {
@@ -200,6 +210,9 @@ final class CallMachine {
     Slot slot = unanswered.remove(result.getId());
     if (slot != null) {
       slot.result = result;
+      if (unanswered.isEmpty()) {
+        idles++;
+      }
     } else {
       LOG.log(
           Level.DEBUG,
@@ -343,6 +356,7 @@ final class CallMachine {
     String name = Protos.name(command.getCommandCase());
     permit(name);
     Tracing.inject(command);
+    long before = locked(() -> interrupts);
     var slot = new Slot[1];
     inOneGo(
         name,
@@ -353,6 +367,10 @@ final class CallMachine {
                   while (unanswered.size() + inherited >= window || !transport.isReady()) {
                     requireOpen(name);
                     changed.await();
+                    if (interrupts != before) {
+                      throw new CommandException(
+                          name, ErrorCode.CANCELLED, "taken back before it was sent");
+                    }
                   }
                   requireOpen(name);
                   CallControl control =
@@ -418,6 +436,80 @@ final class CallMachine {
     } finally {
       lock.unlock();
     }
+  }
+
+  /** Takes back what is not written to Asterisk yet, and stops what runs there. */
+  void interrupt() {
+    permit("interrupt");
+    lock.lock();
+    try {
+      interrupts++;
+      changed.signalAll();
+      if (ended != null || closed) {
+        return;
+      }
+      // The newest first: else the end of one would have the next one written.
+      unanswered.values().stream()
+          .filter(slot -> !slot.interrupted)
+          .sorted((one, other) -> Integer.compareUnsigned(other.id, one.id))
+          .forEach(
+              slot -> {
+                slot.interrupted = true;
+                put(
+                    CallControl.newBuilder()
+                        .setCancel(CancelCommand.newBuilder().setId(slot.id).setInterrupt(true)));
+              });
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** The oldest key, or the next one; null when none came for so long while no command ran. */
+  PressedDigit nextDigit(Duration timeout) {
+    var pressed = new PressedDigit[1];
+    permit("nextDigit");
+    locked(
+        "nextDigit",
+        () -> {
+          pressed[0] = awaitDigit(timeout);
+          return null;
+        });
+    return pressed[0];
+  }
+
+  private PressedDigit awaitDigit(Duration timeout) throws InterruptedException {
+    long since = System.nanoTime();
+    long known = idles;
+    while (true) {
+      permit("nextDigit");
+      PressedDigit oldest = digits.poll();
+      if (oldest != null) {
+        return oldest;
+      }
+      requireOpen("nextDigit");
+      if (hungUp) {
+        throw new HungUpException("nextDigit", "no key comes any more");
+      }
+      if (known != idles) {
+        known = idles;
+        since = System.nanoTime();
+      }
+      if (timeout == null || !unanswered.isEmpty()) {
+        changed.await();
+      } else {
+        long left = Protos.nanos(timeout) - (System.nanoTime() - since);
+        if (left <= 0) {
+          return null;
+        }
+        changed.awaitNanos(left);
+      }
+    }
+  }
+
+  /** All keys that wait. */
+  String takeDigits() {
+    permit("takeDigits");
+    return locked(digits::takeAll);
   }
 
   boolean isAnswered(Slot slot) {

@@ -3,15 +3,19 @@ package io.agibridge;
 import io.agibridge.internal.v1.CallControl;
 import io.agibridge.internal.v1.CallEnded;
 import io.agibridge.internal.v1.CallEvent;
+import io.agibridge.internal.v1.CancelCommand;
 import io.agibridge.internal.v1.Command;
 import io.agibridge.internal.v1.Command.CommandCase;
 import io.agibridge.internal.v1.CommandProgress;
 import io.agibridge.internal.v1.CommandResult;
+import io.agibridge.internal.v1.Digit;
 import io.agibridge.internal.v1.Hangup;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -36,6 +40,9 @@ final class FakeBridge implements Transport {
           CommandCase.SPEECH_DESTROY,
           CommandCase.SPEECH_UNLOAD_GRAMMAR);
 
+  /** As long as a thumb takes. */
+  private static final Duration HELD = Duration.ofMillis(100);
+
   final List<SentCommand> commands = new ArrayList<>();
   final List<byte[]> checkpoints = new ArrayList<>();
   final Map<String, String> variables = new HashMap<>();
@@ -49,9 +56,17 @@ final class FakeBridge implements Transport {
   private boolean hungUp;
   private boolean failed;
 
+  /** Behind the command that is held, which is the first. */
+  private final ArrayDeque<Command> queue = new ArrayDeque<>();
+
+  private final Map<String, String> pressAt;
+  private final Set<String> held;
+
   FakeBridge(FakeCall.Builder script) {
     this.script = script;
     this.variables.putAll(script.variables);
+    this.pressAt = new HashMap<>(script.pressAt);
+    this.held = new HashSet<>(script.held);
     script.results.forEach((name, queue) -> results.put(name, new ArrayDeque<>(queue)));
     this.hungUp = script.started.getResumption().getHungUp();
   }
@@ -62,6 +77,12 @@ final class FakeBridge implements Transport {
     run.streamClosed("the fake bridge ended the stream without `ended`");
   }
 
+  /** Runs the handler on the test's thread, once the caller has pressed what comes first. */
+  void handle(Runnable handler) {
+    press(script.pressed);
+    handler.run();
+  }
+
   @Override
   public boolean isReady() {
     return true;
@@ -70,7 +91,12 @@ final class FakeBridge implements Transport {
   @Override
   public void send(CallControl control) {
     switch (control.getControlCase()) {
-      case COMMAND -> command(control.getCommand());
+      case COMMAND -> {
+        queue.add(control.getCommand());
+        if (queue.size() == 1) {
+          runQueue();
+        }
+      }
       case CHECKPOINT -> checkpoints.add(control.getCheckpoint().getState().toByteArray());
       case END -> {
         last = control;
@@ -81,8 +107,8 @@ final class FakeBridge implements Transport {
         last = control;
         ended(CallEnded.Reason.REASON_HANDOFF);
       }
-      // What is sent was answered at once, so there is nothing to take back.
-      case CANCEL, HEARTBEAT, CONTROL_NOT_SET -> {}
+      case CANCEL -> cancel(control.getCancel());
+      case HEARTBEAT, CONTROL_NOT_SET -> {}
     }
   }
 
@@ -92,9 +118,57 @@ final class FakeBridge implements Transport {
     closeDetail = detail;
   }
 
-  private void command(Command command) {
-    SentCommand sent = SentCommand.of(command);
-    commands.add(sent);
+  /** Runs what need not wait for a command that is held. */
+  private void runQueue() {
+    while (!queue.isEmpty()) {
+      Command command = queue.element();
+      SentCommand sent = SentCommand.of(command);
+      commands.add(sent);
+      Optional.ofNullable(pressAt.remove(sent.name())).ifPresent(this::press);
+      if (held.remove(sent.name()) && !hungUp) {
+        return;
+      }
+      command(command, sent, FakeResults.success(command.getCommandCase()));
+      queue.remove();
+    }
+  }
+
+  /** Stops the command that is held, or takes back one behind it. */
+  private void cancel(CancelCommand cancel) {
+    Command running = queue.peek();
+    if (running == null) {
+      return;
+    }
+    if (running.getId() != cancel.getId()) {
+      if (queue.removeIf(command -> command.getId() == cancel.getId())) {
+        var result = FakeResults.error(ErrorCode.CANCELLED, "taken back before it was written");
+        event(CallEvent.newBuilder().setResult(result.setId(cancel.getId())));
+      }
+      return;
+    }
+    Optional<CommandResult.Builder> stopped = FakeResults.stopped(running.getCommandCase());
+    if (cancel.getInterrupt() && stopped.isPresent()) {
+      command(running, SentCommand.of(running), stopped.get());
+      queue.remove();
+      runQueue();
+    }
+  }
+
+  private void press(String digits) {
+    digits
+        .codePoints()
+        .mapToObj(Character::toString)
+        .forEach(
+            digit ->
+                event(
+                    CallEvent.newBuilder()
+                        .setDigit(
+                            Digit.newBuilder()
+                                .setDigit(digit)
+                                .setDuration(Protos.duration(HELD)))));
+  }
+
+  private void command(Command command, SentCommand sent, CommandResult.Builder unscripted) {
     if (sent.name().equals(script.loseAt)) {
       run.streamClosed("the script lost the stream");
       return;
@@ -109,7 +183,7 @@ final class FakeBridge implements Transport {
           CallEvent.newBuilder()
               .setProgress(CommandProgress.newBuilder().setId(command.getId()).setText(text)));
     }
-    CommandResult.Builder result = result(command, sent);
+    CommandResult.Builder result = result(command, sent, unscripted);
     failed = result.hasError();
     event(CallEvent.newBuilder().setResult(result.setId(command.getId()).setHungUp(hungUp)));
     if (!hungUp && command.hasHangUp() && command.getHangUp().getChannel().isEmpty()) {
@@ -117,7 +191,8 @@ final class FakeBridge implements Transport {
     }
   }
 
-  private CommandResult.Builder result(Command command, SentCommand sent) {
+  private CommandResult.Builder result(
+      Command command, SentCommand sent, CommandResult.Builder unscripted) {
     CommandCase kind = command.getCommandCase();
     if (command.getRequiresSuccess() && failed) {
       return FakeResults.error(ErrorCode.SKIPPED, "the command before it failed");
@@ -137,7 +212,7 @@ final class FakeBridge implements Transport {
     } else if (command.hasExec() && hungUp) {
       return FakeResults.of(kind, -1);
     }
-    return FakeResults.success(kind);
+    return unscripted;
   }
 
   private void hangUp() {

@@ -87,6 +87,9 @@ public final class FakeCall {
     String hangUpAt;
     int hangUpAfter = Integer.MAX_VALUE;
     String loseAt;
+    String pressed = "";
+    final Map<String, String> pressAt = new HashMap<>();
+    final java.util.Set<String> held = new java.util.HashSet<>();
     Duration grace = Duration.ofSeconds(10);
 
     private Builder() {
@@ -282,6 +285,47 @@ public final class FakeCall {
     }
 
     /**
+     * Has the caller press keys as the call begins. They come by {@link Call#nextDigit()} and
+     * {@link Call#takeDigits()}; what a command gives is said by {@link #result}.
+     *
+     * @param digits the keys: 0-9, *, # and A-D
+     * @return this script
+     */
+    public Builder press(String digits) {
+      pressed += digits;
+      return this;
+    }
+
+    /**
+     * Has the caller press keys while the first command of that name runs.
+     *
+     * @param command its name, as its method has it
+     * @param digits the keys: 0-9, *, # and A-D
+     * @return this script
+     * @throws IllegalArgumentException there is no such command
+     */
+    public Builder pressAt(String command, String digits) {
+      kind(command);
+      pressAt.put(command, digits);
+      return this;
+    }
+
+    /**
+     * Has the first command of that name run until {@link Call#interrupt} stops it; its result is
+     * then the scripted one, if there is one. A command that no bridge can stop, as {@code exec},
+     * runs until the session's end. Send it in a {@link Batch}: its method would not return.
+     *
+     * @param command its name, as its method has it
+     * @return this script
+     * @throws IllegalArgumentException there is no such command
+     */
+    public Builder hold(String command) {
+      kind(command);
+      held.add(command);
+      return this;
+    }
+
+    /**
      * Sets how long the handler may go on after the hangup; then it is interrupted.
      *
      * @param grace 10 s unless set
@@ -314,7 +358,7 @@ public final class FakeCall {
     public Report run(CallHandler handler) {
       var bridge = new FakeBridge(this);
       var run =
-          new CallRun(handler, Runnable::run, Duration.ofSeconds(10), Map.of(), ignored -> bridge);
+          new CallRun(handler, bridge::handle, Duration.ofSeconds(10), Map.of(), ignored -> bridge);
       bridge.start(run);
       var next = new Next(bridge);
       return new Report(

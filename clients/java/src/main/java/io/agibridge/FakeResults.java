@@ -53,6 +53,35 @@ final class FakeResults {
     };
   }
 
+  /** What a command gives that was stopped; empty for one that no bridge can stop. */
+  static Optional<CommandResult.Builder> stopped(CommandCase command) {
+    return switch (command) {
+      case GET_DATA -> Optional.of(of(command, new Digits("", false)));
+      case RECORD_FILE ->
+          Optional.of(
+              of(
+                  command,
+                  new Recording(
+                      Recording.End.DIGIT,
+                      Optional.empty(),
+                      0,
+                      RecordingResult.End.END_DIGIT_VALUE)));
+      case STREAM_FILE,
+          CONTROL_STREAM_FILE,
+          GET_OPTION,
+          WAIT_FOR_DIGIT,
+          SAY_ALPHA,
+          SAY_DATE,
+          SAY_DATE_TIME,
+          SAY_DIGITS,
+          SAY_NUMBER,
+          SAY_PHONETIC,
+          SAY_TIME ->
+          Optional.of(success(command));
+      default -> Optional.empty();
+    };
+  }
+
   /** The result that makes the command's method return the value. */
   static CommandResult.Builder of(CommandCase command, Object value) {
     var result = CommandResult.newBuilder();

@@ -13,6 +13,7 @@ final class Slot {
   final String command;
   final Queue<String> progress = new ArrayDeque<>();
   CommandResult result;
+  boolean interrupted;
 
   Slot(int id, String command) {
     this.id = id;
