@@ -1,4 +1,5 @@
-//! Commands that are stopped on the real Asterisk, a thousand times at random moments, and digits that come while nobody asks.
+//! Commands that are stopped on the real Asterisk, a thousand times at random moments, and digits that come while nobody asks:
+//! on Local channels and on calls over SIP.
 
 use crate::runner::Runner;
 use agi_bridge::{
@@ -48,7 +49,9 @@ pub(crate) fn add(runner: &mut Runner, asterisk: &Arc<Asterisk>) {
         "interrupt: a thousand commands are stopped at random moments",
         a_thousand(Arc::clone(asterisk)),
     );
-    runner.add("interrupt: digits come while nobody asks", digits(Arc::clone(asterisk)));
+    runner.add("interrupt: digits come while nobody asks", digits(Arc::clone(asterisk), false));
+    let name = "interrupt: digits come over sip while nobody asks, and commands are stopped";
+    runner.add(name, digits(Arc::clone(asterisk), true));
 }
 
 /// One call, as a service has it.
@@ -94,6 +97,7 @@ impl Lab {
         );
         let configuration = format!(
             "managers:\n  - {{name: lab, address: \"{}\", username: lab, secret: lab}}\n\
+             defaults: {{connect_timeout: 10s, retry_for: 30s}}\n\
              routes:\n  - {{name: stop, path: /stop, digits: true, services: [{{url: \"grpc://{address}\"}}]}}\n",
             asterisk.manager()
         );
@@ -111,9 +115,10 @@ impl Lab {
         Self { asterisk, bridge, calls }
     }
 
-    async fn call(&mut self) -> (Call, Driven) {
+    async fn call(&mut self, sip: bool) -> (Call, Driven) {
         let mut spec = CallSpec::new(&format!("agi://{}/stop", self.bridge.agi()), place());
         spec.audio = Audio::Speech;
+        spec.sip = sip;
         let call = Call::begin(&self.asterisk, &spec).await;
         let mut driven = timeout(LIMIT, self.calls.recv()).await.expect("in time").expect("a call");
         assert!(matches!(driven.event().await, Event::Started(_)));
@@ -122,15 +127,18 @@ impl Lab {
 }
 
 impl Driven {
+    /// The next one that tells something.
     async fn event(&mut self) -> Event {
-        loop {
-            let message = timeout(LIMIT, self.events.message()).await.expect("an event in time");
-            let event = message.expect("the stream is whole").and_then(|event| event.event);
-            let event = event.expect("the call goes on");
-            if !matches!(event, Event::Heartbeat(_)) {
-                return event;
+        let next = async {
+            loop {
+                let message = self.events.message().await.expect("the stream is whole");
+                let event = message.and_then(|event| event.event).expect("the call goes on");
+                if !matches!(event, Event::Heartbeat(_)) {
+                    return event;
+                }
             }
-        }
+        };
+        timeout(LIMIT, next).await.expect("an event in time")
     }
 
     /// The next result, which must be this command's.
@@ -214,7 +222,7 @@ async fn a_thousand(asterisk: Arc<Asterisk>) {
     let mut lab = Lab::start(asterisk).await;
     let mut running = tokio::task::JoinSet::new();
     for number in 0..CALLS {
-        let (call, driven) = lab.call().await;
+        let (call, driven) = lab.call(number % 2 == 1).await;
         running.spawn(async move { stop_many(number, call, driven).await });
     }
     let mut latencies = Vec::new();
@@ -273,9 +281,10 @@ async fn stop_many(number: u32, call: Call, mut driven: Driven) -> Vec<Duration>
     latencies
 }
 
-async fn digits(asterisk: Arc<Asterisk>) {
+async fn digits(asterisk: Arc<Asterisk>, sip: bool) {
     let mut lab = Lab::start(asterisk).await;
-    let (call, mut driven) = lab.call().await;
+    let (call, mut driven) = lab.call(sip).await;
+    assert!(call.channel().starts_with(if sip { "PJSIP/self-" } else { "Local/" }));
     call.press("12").await;
     let mut told = String::new();
     while told.len() < 2 {

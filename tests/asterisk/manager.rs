@@ -40,7 +40,7 @@ const SCRIPT: &[(&str, &[(&str, &str)])] = &[
     ("Getvar", &[("Variable", "LINK")]),
     ("Getvar", &[("Variable", "LINK_UNSET")]),
     ("Command", &[("Command", "core waitfullybooted")]),
-    ("Command", &[("Command", "nosuch words")]),
+    ("Command", &[("Command", "nosuch")]),
     ("UserEvent", &[("UserEvent", "Link"), ("Said", "hello: there")]),
 ];
 

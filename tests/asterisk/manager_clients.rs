@@ -29,9 +29,14 @@ const TOKEN: &str = "lab-secret";
 /// How often something happens at Asterisk, for those who watch but do not say so.
 const HAPPENS_EVERY: Duration = Duration::from_millis(200);
 
-/// Puts a phone for each language into the dialplan that is answered late.
+/// An extension that stays until it is hung up.
+const STAYS: &str = "client-stays";
+
+/// Puts that into the dialplan, and a phone for each language that is answered late.
 pub(crate) fn prepare(dialplan: &mut Dialplan) {
-    let rings = ["Ringing()", "Wait(4)", "Answer()", "Wait(8)"].map(str::to_owned);
+    let stays = ["Answer()", "Wait(120)"].map(str::to_owned);
+    dialplan.add_all(&Place::new(CONTEXT, STAYS, 1), &stays);
+    let rings = ["Ringing()", "Wait(4)", "Answer()", "Wait(120)"].map(str::to_owned);
     for language in LANGUAGES {
         dialplan.add_all(&Place::new(CONTEXT, &late(language), 1), &rings);
     }
@@ -173,7 +178,7 @@ async fn asks(asterisk: Arc<Asterisk>, language: &'static str) {
     let match_account = json!({"names": ["Hangup"], "match": {"AccountCode": account}});
     client.watch("mine", &match_account).await;
 
-    let call = with(originate("answer", "stay"), "accountCode", &account);
+    let call = with(originate(STAYS, STAYS), "accountCode", &account);
     let answered = client.ask("answered", "originate", &call).await;
     assert_eq!(text(&answered, "outcome"), "OUTCOME_ANSWERED", "{answered}");
     let id = text(&answered, "uniqueId");
@@ -240,31 +245,35 @@ async fn outlives(asterisk: Arc<Asterisk>, language: &'static str) {
     let door = Door::open(api(&first)).await;
     let mut client = Client::start(language, door.address, TOKEN);
     client.watch("events", &json!({"names": ["UserEvent", "Newchannel"]})).await;
-    client.say("call", "originate", &originate(&phone, "destination"));
+    client.say("call", "originate", &originate(&phone, STAYS));
     // It rings; then the bridge is killed.
     let rings = [("Exten", phone.as_str()), ("Context", CONTEXT)];
     client.event("events", "Newchannel", &rings).await;
+    let before = client.0.lines().len();
     drop(first);
-    let lost =
-        |lines: &[String]| about(lines, "events").any(|it| it.get("lost").is_some()).then_some(());
+    let since = |lines: &[String]| -> Vec<Value> {
+        about(lines.get(before..).unwrap_or_default(), "events").collect()
+    };
+    let is_loss = |line: &Value| line.get("lost").is_some();
+    let lost = |lines: &[String]| since(lines).iter().any(is_loss).then_some(());
     client.0.wait_until(LIMIT, "that the stream is lost", lost).await;
 
     let second = bridge(&asterisk).await;
     door.lead_to(api(&second));
     let back = |lines: &[String]| {
-        let after = about(lines, "events").skip_while(|it| it.get("lost").is_none());
-        after.filter(is_connected).map(|_| ()).next()
+        since(lines).iter().skip_while(|line| !is_loss(line)).any(is_connected).then_some(())
     };
     client.0.wait_until(LIMIT, "that Asterisk is there again", back).await;
     let said = json!({"action": "UserEvent", "headers": [
         {"key": "UserEvent", "value": "Outlives"}, {"key": "Said", "value": language}]});
     client.ask("say", "sendAction", &said).await;
     client.event("events", "UserEvent", &[("UserEvent", "Outlives"), ("Said", language)]).await;
-    let losses = about(&client.0.lines(), "events").filter(|it| it.get("lost").is_some()).count();
+    let losses = since(&client.0.lines()).into_iter().filter(is_loss).count();
     assert_eq!(losses, 1, "a loss is told once");
 
     let told = client.answer("call", "originate").await;
     assert_eq!(text(&told, "outcome"), "OUTCOME_ANSWERED", "{told}");
+    asterisk.ami().action("Hangup", &[("Channel", text(&told, "uniqueId"))]).await;
     let marker = [("UserEvent", "Dialled"), ("Marker", phone.as_str())];
     asterisk.connect().await.action("UserEvent", &marker).await;
     let dialled = timeout(LIMIT, dialled).await.expect("the marker comes").expect("it counts");

@@ -1,7 +1,9 @@
-//! Calls that a client starts: every outcome, a hundred at once, and what happens when the link is cut or the bridge killed at any
-//! point of it: never two calls, never a wrong outcome.
+//! Calls that a client starts, by Local channels and by SIP: every outcome, a hundred at once, and what happens when the link is cut
+//! or the bridge killed at any point of it: never two calls, never a wrong outcome.
 
 mod cut;
+mod recorded;
+mod sip;
 mod url;
 
 use crate::runner::Runner;
@@ -15,14 +17,8 @@ use kit::{
     bridge::Bridge,
 };
 use pbjson_types::Duration as Span;
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::{task::JoinSet, time::timeout};
+use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tonic::{
     Code, Request, Status,
     metadata::MetadataValue,
@@ -34,32 +30,48 @@ pub(crate) const CONTEXT: &str = "lab-originate";
 
 /// Puts what the tests need into the dialplan.
 pub(crate) fn prepare(dialplan: &mut Dialplan) {
-    let mut add = |extension: &str, applications: &[&str]| {
-        let applications: Vec<_> = applications.iter().map(|it| (*it).to_owned()).collect();
-        dialplan.add_all(&Place::new(CONTEXT, extension, 1), &applications);
-    };
-    add("answer", &["Ringing()", "Wait(0.3)", "Answer()", "Wait(0.5)"]);
-    add("late", &["Ringing()", "Wait(4)", "Answer()", "Wait(8)"]);
-    add("busy", &["Ringing()", "Wait(0.1)", "Busy()"]);
-    add("congestion", &["Congestion()"]);
-    add("ring", &["Ringing()", "Wait(30)"]);
-    add("reject", &["Hangup(21)"]);
-    add("forward", &["Dial(Local/busy@lab-originate,10)"]);
-    add("destination", &["Wait(1)"]);
-    add("stay", &["Wait(8)"]);
-    add("held", &["Answer()", "Wait(18)"]);
+    for context in [CONTEXT, sip::CONTEXT] {
+        let mut add = |extension, applications| extend(dialplan, context, extension, applications);
+        add("answer", &["Ringing()", "Wait(0.3)", "Answer()", "Wait(0.5)"]);
+        add("busy", &["Ringing()", "Wait(0.1)", "Busy()"]);
+        add("congestion", &["Congestion()"]);
+        add("ring", &["Ringing()", "Wait(30)"]);
+        add("reject", &["Hangup(21)"]);
+        add("forward", &["Dial(Local/busy@lab-originate,10)"]);
+    }
+    let mut here = |extension, applications| extend(dialplan, CONTEXT, extension, applications);
+    here("late", &["Ringing()", "Wait(4)", "Answer()", "Wait(18)"]);
+    here("destination", &["Wait(1)"]);
+    here("stay", &["Wait(8)"]);
+    here("held", &["Answer()", "Wait(18)"]);
     // As `agi-bridge dialplan` prints it, but for the address, which is not known yet.
     dialplan.add(&Place::new("agi-bridge", "s", 1), "AGI(agi://${LAB_BRIDGE}${AGIBRIDGE_PATH})");
     url::prepare(dialplan);
+    sip::prepare(dialplan);
+    recorded::prepare(dialplan);
+}
+
+/// Puts applications behind an extension of this context.
+fn extend(dialplan: &mut Dialplan, context: &str, extension: &str, applications: &[&str]) {
+    let applications: Vec<_> = applications.iter().map(|it| (*it).to_owned()).collect();
+    dialplan.add_all(&Place::new(context, extension, 1), &applications);
 }
 
 /// Adds the tests.
 pub(crate) fn add(runner: &mut Runner, asterisk: &Arc<Asterisk>) {
     runner.add("originate: every outcome is told", outcomes(Arc::clone(asterisk)));
-    runner.add("originate: a hundred at once", a_hundred(Arc::clone(asterisk)));
+    runner.add("originate: every outcome is told of sip", sip::outcomes(Arc::clone(asterisk)));
+    runner.add("originate: asterisk says what it said", recorded::is_so(Arc::clone(asterisk)));
+    let by_local = |extension: &str| to(extension, "/n");
+    runner.add("originate: a hundred at once", a_hundred(Arc::clone(asterisk), "local", by_local));
+    runner.add(
+        "originate: a hundred at once by sip",
+        a_hundred(Arc::clone(asterisk), "sip", sip::to),
+    );
     runner.add("originate: a repeated request dials once", repeated(Arc::clone(asterisk)));
     runner.add("originate: a killed bridge dials once", killed(Arc::clone(asterisk)));
     runner.add("originate: a call lands in a route", to_a_route(Arc::clone(asterisk)));
+    runner.add("originate: a call by sip lands in a route", sip::to_a_route(Arc::clone(asterisk)));
     runner.add("originate: a url rings a phone first", url::click_to_call(Arc::clone(asterisk)));
     #[cfg(feature = "clients")]
     runner.add("originate: a reminder is confirmed", url::reminder(Arc::clone(asterisk)));
@@ -94,7 +106,7 @@ managers:
   - {{name: lab, address: "{manager}", username: lab, secret: lab}}
 routes:
   - {{name: none, path: /none, services: [{{url: "agi://127.0.0.1:9"}}]}}
-  - {{name: reminder, path: /reminder, services: [{{url: "{reminders}"}}]}}
+  - {{name: reminder, path: /reminder, connect_timeout: 10s, retry_for: 30s, services: [{{url: "{reminders}"}}]}}
 "#
             ),
         )
@@ -157,40 +169,46 @@ fn request(channel: &str) -> OriginateRequest {
 }
 
 fn to(extension: &str, options: &str) -> OriginateRequest {
-    let ring_timeout = Some(Span { seconds: if extension == "ring" { 1 } else { 10 }, nanos: 0 });
-    OriginateRequest { ring_timeout, ..request(&format!("Local/{extension}@{CONTEXT}{options}")) }
+    let asked = request(&format!("Local/{extension}@{CONTEXT}{options}"));
+    if extension == "ring" { impatient(asked) } else { asked }
+}
+
+fn impatient(asked: OriginateRequest) -> OriginateRequest {
+    OriginateRequest { ring_timeout: Some(Span { seconds: 1, nanos: 0 }), ..asked }
 }
 
 /// How often a channel with an id was made, from now on.
-struct Dials(Arc<Mutex<HashMap<String, usize>>>, tokio::task::JoinHandle<()>);
+struct Dials(watch::Receiver<HashMap<String, usize>>, tokio::task::JoinHandle<()>);
 
 impl Dials {
     fn count(asterisk: &Asterisk) -> Self {
         let mut events = asterisk.ami().events();
-        let counts = Arc::<Mutex<HashMap<String, usize>>>::default();
-        let counted = Arc::clone(&counts);
+        let (counted, counts) = watch::channel(HashMap::new());
         let task = tokio::spawn(async move {
             loop {
                 let event = events.next().await;
-                if event.is("Newchannel") {
-                    let id = event.get("Uniqueid").to_owned();
-                    *counted.lock().expect("nobody panics here").entry(id).or_default() += 1;
+                let id =
+                    if event.is("Newchannel") { event.get("Uniqueid") } else { event.get("Dials") };
+                if !id.is_empty() {
+                    counted.send_modify(|counts| *counts.entry(id.to_owned()).or_default() += 1);
                 }
             }
         });
         Self(counts, task)
     }
 
-    /// Once all events up to now are counted.
-    async fn of(&self, asterisk: &Asterisk, id: &str) -> usize {
+    /// Once all events up to now are counted, and so many dials of this id: of a short call they may come behind the marker.
+    async fn of(&self, asterisk: &Asterisk, id: &str, at_least: usize) -> usize {
         // The marker comes behind whatever came before. Asked for on its own link, its event is not taken for an answer here.
-        let mut events = asterisk.ami().events();
         let marker = format!("dials-{id}");
         let other = asterisk.connect().await;
-        other.action("UserEvent", &[("UserEvent", "Dials"), ("Marker", &marker)]).await;
-        events.wait(LIMIT, "the marker", |event| event.get("Marker") == marker).await;
-        tokio::task::yield_now().await;
-        self.0.lock().expect("nobody panics here").get(id).copied().unwrap_or_default()
+        other.action("UserEvent", &[("UserEvent", "Dials"), ("Dials", &marker)]).await;
+        let mut counts = self.0.clone();
+        let of = |counts: &HashMap<String, usize>| counts.get(id).copied().unwrap_or_default();
+        let all = counts.wait_for(|it| it.contains_key(&marker) && of(it) >= at_least);
+        let all =
+            timeout(LIMIT, all).await.unwrap_or_else(|_| panic!("no marker, or no dial of {id}"));
+        of(&all.expect("it counts"))
     }
 }
 
@@ -249,7 +267,7 @@ async fn outcomes(asterisk: Arc<Asterisk>) {
     assert_eq!(denied.code(), Code::PermissionDenied, "{denied:?}");
 }
 
-async fn a_hundred(asterisk: Arc<Asterisk>) {
+async fn a_hundred(asterisk: Arc<Asterisk>, by: &'static str, to: fn(&str) -> OriginateRequest) {
     let dials = Dials::count(&asterisk);
     let desk = Arc::new(Desk::start(asterisk.manager()).await);
     let kinds = [
@@ -263,15 +281,15 @@ async fn a_hundred(asterisk: Arc<Asterisk>) {
         let desk = Arc::clone(&desk);
         let (extension, outcome) = kinds[number % kinds.len()];
         running.spawn(async move {
-            let request_id = format!("hundred-{number}");
-            let asked = OriginateRequest { request_id, ..to(extension, "/n") };
+            let request_id = format!("hundred-{by}-{number}");
+            let asked = OriginateRequest { request_id, ..to(extension) };
             let told = desk.originate(asked).await.expect("it is answered");
             assert_eq!(told.outcome(), outcome, "{extension}: {told:?}");
             told.unique_id
         });
     }
     for id in running.join_all().await {
-        assert_eq!(dials.of(&asterisk, &id).await, 1, "{id}");
+        assert_eq!(dials.of(&asterisk, &id, 1).await, 1, "{id}");
     }
 }
 
@@ -294,14 +312,14 @@ async fn repeated(asterisk: Arc<Asterisk>) {
     assert_eq!(desk.originate(asked).await.expect("it is known").outcome(), Outcome::Busy);
     let refused = desk.originate(other).await.expect_err("another content");
     assert_eq!(refused.code(), Code::AlreadyExists, "{refused:?}");
-    assert_eq!(dials.of(&asterisk, &first.unique_id).await, 1);
+    assert_eq!(dials.of(&asterisk, &first.unique_id, 1).await, 1);
 }
 
 /// Killed while it rings: the next one follows the call to its end.
 async fn killed(asterisk: Arc<Asterisk>) {
     let dials = Dials::count(&asterisk);
     let desk = Desk::start(asterisk.manager()).await;
-    let destination = target("stay");
+    let destination = target("held");
     let asked = OriginateRequest { request_id: "killed".into(), destination, ..to("late", "/n") };
     let taken = OriginateRequest { wait_for_outcome: false, ..asked.clone() };
     let taken = desk.originate(taken).await.expect("it is taken");
@@ -311,7 +329,7 @@ async fn killed(asterisk: Arc<Asterisk>) {
     let told = desk.originate(asked.clone()).await.expect("it is answered");
     assert_eq!(told.outcome(), Outcome::Answered, "{told:?}");
     assert_eq!(
-        (&told.unique_id, dials.of(&asterisk, &told.unique_id).await),
+        (&told.unique_id, dials.of(&asterisk, &told.unique_id, 1).await),
         (&taken.unique_id, 1)
     );
     assert_eq!(desk.originate(asked).await.expect("it is known").outcome(), Outcome::Answered);

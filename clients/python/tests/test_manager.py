@@ -376,6 +376,31 @@ async def test_tls_is_checked_against_the_name_that_was_dialled() -> None:
     await bridge.stop()
 
 
+async def test_a_connection_that_takes_its_time_is_waited_for() -> None:
+    bridge = ManagerBridge()
+    bridge.answers = [pb.ListServersResponse()]
+    port = (await bridge.start()).rpartition(":")[2]
+    accepted = 0
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def far_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal accepted
+        accepted += 1
+        await asyncio.sleep(0.5)
+        behind = await asyncio.open_connection("127.0.0.1", int(port))
+        await asyncio.gather(pipe(reader, behind[1]), pipe(behind[0], writer))
+
+    relay = await asyncio.start_server(far_away, "127.0.0.1", 0)
+    async with relay, Manager(f"127.0.0.1:{relay.sockets[0].getsockname()[1]}") as manager:
+        assert await manager.list_servers() == []
+    await bridge.stop()
+    assert accepted == 1
+
+
 def test_an_address_without_a_port_is_misuse() -> None:
     with pytest.raises(MisuseError, match="host:port"):
         Manager("bridge.example")

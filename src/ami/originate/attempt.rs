@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// Once Asterisk said that a call failed, what it still has to say of it comes within this.
 const SETTLE: Duration = Duration::from_millis(500);
+/// The same, when nothing else was heard of its channel yet: a failure overtakes all else that a busy Asterisk has to say.
+const SETTLE_UNHEARD: Duration = Duration::from_secs(3);
 /// After the ringing should be over, how long Asterisk has to say what came of it; a link that broke comes back within this,
 /// or never.
 const GRACE: Duration = Duration::from_secs(30);
@@ -99,6 +101,8 @@ impl Attempt {
                     self.tell(outcome);
                 }
                 self.hung_up = Some((cause, text));
+                // It may have come long after, and something else right behind it.
+                self.failed = self.failed.map(|_| now);
             }
             Fact::Lost => self.gap = Gap::Open,
             Fact::Restored => {
@@ -130,10 +134,9 @@ impl Attempt {
         }
         let until = match (self.failed, self.gap) {
             (_, Gap::Absent(since)) => self.deadline.min(since + ABSENT),
+            (Some(since), _) if self.channel.is_none() => self.deadline.min(since + SETTLE_UNHEARD),
             // Without its hangup an existing channel may have failed for any reason.
-            (Some(since), _) if self.channel.is_none() || self.hung_up.is_some() => {
-                self.deadline.min(since + SETTLE)
-            }
+            (Some(since), _) if self.hung_up.is_some() => self.deadline.min(since + SETTLE),
             _ => self.deadline,
         };
         if now < until { Step::Wait(until) } else { Step::Done(self.by_what_is_missing()) }

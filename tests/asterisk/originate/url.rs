@@ -1,8 +1,8 @@
 //! Calls that a page or a script starts over HTTP: a URL that rings a phone first and then dials a number, and a reminder.
 
-use super::{CONTEXT, Desk, Dials, LIMIT};
+use super::{CONTEXT, Desk, Dials, LIMIT, extend};
 use kit::{
-    asterisk::{Asterisk, Dialplan, Place},
+    asterisk::{Asterisk, Dialplan},
     http,
     program::Program,
 };
@@ -14,10 +14,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_agi-bridge");
 const NUMBER: &str = "84951234567";
 
 pub(super) fn prepare(dialplan: &mut Dialplan) {
-    let mut add = |extension: &str, applications: &[&str]| {
-        let applications: Vec<_> = applications.iter().map(|it| (*it).to_owned()).collect();
-        dialplan.add_all(&Place::new(CONTEXT, extension, 1), &applications);
-    };
+    let mut add =
+        |extension, applications: &[&str]| extend(dialplan, CONTEXT, extension, applications);
     add("3200", &["Ringing()", "Wait(0.3)", "Answer()", "Wait(8)"]);
     add("outside", &[&format!("Dial(Local/{NUMBER}@{CONTEXT},10)")]);
     add(NUMBER, &["Answer()", "Wait(0.5)"]);
@@ -62,7 +60,7 @@ pub(super) async fn click_to_call(asterisk: Arc<Asterisk>) {
     let again = http::get(address, path, "").await.expect("an answer");
     assert_eq!(again, (200, first));
     let id = told["uniqueId"].as_str().expect("an id");
-    assert_eq!(dials.of(&asterisk, id).await, 1);
+    assert_eq!(dials.of(&asterisk, id, 1).await, 1);
     let forged = path.replace("3200", "3201");
     let (status, text) = http::get(address, &forged, "").await.expect("an answer");
     assert!(status == 403 && text.contains("signature: "), "{status} {text}");

@@ -10,12 +10,13 @@ mod files;
 
 pub use call::{Call, CallSpec, State};
 pub use dialplan::{Dialplan, Place};
+use files::Ports;
 pub use files::lab;
 
 use crate::ami::Ami;
 use std::{
     fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     thread,
@@ -64,22 +65,23 @@ impl Asterisk {
     /// When `make lab` was not run, or Asterisk does not come up.
     pub async fn start(dialplan: &Dialplan) -> Self {
         let root = files::tree();
-        // The port is free when it is chosen and may be taken before Asterisk binds it: then another one is tried.
+        // A port is free when it is chosen and may be taken before Asterisk binds it: then others are tried.
         for _ in 0..3 {
             if let Some(asterisk) = Self::try_start(&root, dialplan).await {
                 return asterisk;
             }
         }
-        panic!("Asterisk found no free port for its manager, three times");
+        panic!("Asterisk found no free ports, three times");
     }
 
     async fn try_start(root: &Path, dialplan: &Dialplan) -> Option<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|socket| socket.local_addr())
-            .expect("loopback has a free port")
-            .port();
-        let manager = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let folder = files::run_folder(root, port, dialplan);
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let manager = TcpListener::bind(any).and_then(|socket| socket.local_addr());
+        let manager = manager.expect("loopback has a free port");
+        let sip = UdpSocket::bind(any).and_then(|socket| socket.local_addr());
+        let sip = sip.expect("loopback has a free port").port();
+        let ports = Ports { manager: manager.port(), sip };
+        let folder = files::run_folder(root, ports, dialplan);
         let console = File::create(folder.join("console.log")).expect("the run's folder is ours");
         let mut child = Command::new("unshare")
             .args(["--mount", "--pid", "--fork", "--kill-child=KILL", "sh", "-c", INIT, "init"])
@@ -109,7 +111,10 @@ impl Asterisk {
             }
             tokio::time::sleep(POLL).await;
         };
-        Some(Self { child, input, folder, manager, ami })
+        let asterisk = Self { child, input, folder, manager, ami };
+        // Asterisk comes up without it too.
+        let transports = asterisk.console("pjsip show transports").await;
+        transports.contains(&format!(":{sip}")).then_some(asterisk)
     }
 
     /// The manager link that all tests share.

@@ -14,6 +14,8 @@ from .tls import ClientTls, pem
 MESSAGE_MAX = 4 * 1024 * 1024
 """The longest message, both ways."""
 PAUSE_MIN, PAUSE_MAX = 0.1, 10.0
+CONNECT_TIMEOUT = 5.0
+"""How long an attempt to connect may take."""
 
 
 def checked(bridge: str) -> str:
@@ -39,8 +41,8 @@ def dial(address: str, bridge: str, tls: ClientTls | None) -> grpc.aio.Channel:
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.initial_reconnect_backoff_ms", int(PAUSE_MIN * 1000)),
-        ("grpc.min_reconnect_backoff_ms", int(PAUSE_MIN * 1000)),
         ("grpc.max_reconnect_backoff_ms", int(PAUSE_MAX * 1000)),
+        ("grpc.min_reconnect_backoff_ms", int(CONNECT_TIMEOUT * 1000)),  # no pause, whatever its name says
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.enable_retries", 0),
     ]

@@ -1,5 +1,6 @@
-//! One call on a real Asterisk: a pair of Local channels, of which `;2` runs AGI() and `;1` is the caller. Knows the
-//! kit's dialplan and what the manager tells of a call; nothing of what the AGI server says.
+//! One call on a real Asterisk: a near channel that runs AGI() and a far one that is the caller, either a pair of Local
+//! channels or both ends of a call over SIP. Knows the kit's dialplan and what the manager tells of a call; nothing of
+//! what the AGI server says.
 
 use super::{Asterisk, Place};
 use crate::ami::{Ami, Events, Message};
@@ -37,6 +38,8 @@ pub struct CallSpec {
     pub audio: Audio,
     /// Variables and functions to set before AGI() runs, in order.
     pub variables: Vec<(String, String)>,
+    /// Asterisk calls itself by SIP, and the keys are telephone events in RTP.
+    pub sip: bool,
 }
 
 /// A call that was begun.
@@ -69,6 +72,7 @@ pub struct State {
     pub agi_status: String,
     /// The AGI channel is gone.
     pub ended: bool,
+    near_id: String,
     near: String,
     far: String,
 }
@@ -84,6 +88,7 @@ impl CallSpec {
             answered: true,
             audio: Audio::Silence,
             variables: Vec::new(),
+            sip: false,
         }
     }
 
@@ -136,7 +141,14 @@ impl Call {
 
         let events = ami.events();
         let (sender, mut state) = watch::channel(State::default());
-        let watcher = tokio::spawn(follow(events, near_id.clone(), far_id.clone(), sender));
+        // Asterisk chooses the id of a channel that comes by SIP itself: it is known by an extension of its own.
+        let extension = spec.sip.then(|| format!("call{id}"));
+        let channel = match &extension {
+            Some(extension) => format!("PJSIP/{extension}@self"),
+            None => "Local/s@lab-near/n".to_owned(),
+        };
+        let ids = (near_id.clone(), far_id.clone());
+        let watcher = tokio::spawn(follow(events, ids, extension, sender));
         let audio = match spec.audio {
             Audio::None => "none",
             Audio::Silence => "silence",
@@ -145,7 +157,7 @@ impl Call {
         ami.action(
             "Originate",
             &[
-                ("Channel", "Local/s@lab-near/n"),
+                ("Channel", &channel),
                 ("Context", "lab-far"),
                 ("Exten", audio),
                 ("Priority", "1"),
@@ -158,12 +170,12 @@ impl Call {
         )
         .await;
         let both = state.wait_for(|state| !state.near.is_empty() && !state.far.is_empty());
-        let (near, far) = timeout(BEGIN_TIMEOUT, both)
+        let State { near_id: id, near, far, .. } = timeout(BEGIN_TIMEOUT, both)
             .await
             .unwrap_or_else(|_| panic!("Asterisk made no channels for call {id}"))
-            .map(|state| (state.near.clone(), state.far.clone()))
+            .map(|state| state.clone())
             .expect("the watcher lives as long as the call");
-        Self { id: near_id, near, far, ami, state, watcher, cued: 0 }
+        Self { id, near, far, ami, state, watcher, cued: 0 }
     }
 
     /// The name of the channel that runs AGI().
@@ -317,13 +329,22 @@ fn begins_with(line: &str, name: &str) -> bool {
         .all(|wanted| words.next().is_some_and(|word| word.eq_ignore_ascii_case(wanted)))
 }
 
-async fn follow(mut events: Events, near: String, far: String, state: watch::Sender<State>) {
+/// `extension`: what the near channel comes to, when its id is not known before.
+async fn follow(
+    mut events: Events,
+    (mut near, far): (String, String),
+    extension: Option<String>,
+    state: watch::Sender<State>,
+) {
     while !state.is_closed() {
         let event = events.next().await;
-        let id = event.get("Uniqueid");
+        let (id, is_new) = (event.get("Uniqueid"), event.is("Newchannel"));
+        if is_new && extension.as_deref() == Some(event.get("Exten")) {
+            id.clone_into(&mut near);
+        }
         if id == near {
             state.send_if_modified(|state| note(state, &event));
-        } else if id == far && event.is("Newchannel") {
+        } else if id == far && is_new {
             state.send_modify(|state| state.far = event.get("Channel").to_owned());
         }
     }
@@ -332,7 +353,10 @@ async fn follow(mut events: Events, near: String, far: String, state: watch::Sen
 /// Takes in an event of the AGI channel; true when it told something.
 fn note(state: &mut State, event: &Message) -> bool {
     match event.get("Event") {
-        "Newchannel" => state.near = event.get("Channel").to_owned(),
+        "Newchannel" => {
+            state.near_id = event.get("Uniqueid").to_owned();
+            state.near = event.get("Channel").to_owned();
+        }
         "Newexten" if event.get("AppData").starts_with("agi:") => state.agi = true,
         "AGIExecStart" => {
             state.agi = true;

@@ -16,6 +16,14 @@ const DATA: &str = "usr/share/asterisk";
 /// Bytes of the `sln` format for a millisecond: 8,000 samples of two bytes a second.
 const SLN_BYTES_PER_MS: usize = 16;
 
+/// Where it listens, on loopback.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ports {
+    pub(super) manager: u16,
+    /// UDP.
+    pub(super) sip: u16,
+}
+
 /// The tree with Asterisk in it.
 ///
 /// # Panics
@@ -31,7 +39,7 @@ pub(super) fn tree() -> PathBuf {
 }
 
 /// Makes a folder for one run: configuration, sounds, logs. Removes those of processes that are gone.
-pub(super) fn run_folder(root: &Path, manager_port: u16, dialplan: &Dialplan) -> PathBuf {
+pub(super) fn run_folder(root: &Path, ports: Ports, dialplan: &Dialplan) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let runs = lab().join("runs");
     remove_old(&runs);
@@ -40,7 +48,7 @@ pub(super) fn run_folder(root: &Path, manager_port: u16, dialplan: &Dialplan) ->
     for part in ["etc", "var", "log", "spool", "tmp", "data/sounds/en"] {
         make(&folder.join(part));
     }
-    configure(root, &folder, manager_port, dialplan);
+    configure(root, &folder, ports, dialplan);
     link_data(root, &folder);
     for (sound, length) in dialplan.sounds() {
         let file = folder.join("data/sounds/en").join(format!("{sound}.sln"));
@@ -80,7 +88,7 @@ fn remove_old(runs: &Path) {
     }
 }
 
-fn configure(root: &Path, folder: &Path, manager_port: u16, dialplan: &Dialplan) {
+fn configure(root: &Path, folder: &Path, ports: Ports, dialplan: &Dialplan) {
     let modules = fs::read_dir(root.join("usr/lib"))
         .expect("the tree has libraries")
         .flatten()
@@ -92,7 +100,8 @@ fn configure(root: &Path, folder: &Path, manager_port: u16, dialplan: &Dialplan)
         let mut text = fs::read_to_string(entry.path())
             .expect("configuration is text")
             .replace("@MODULES@", &modules.to_string_lossy())
-            .replace("@AMI_PORT@", &manager_port.to_string());
+            .replace("@AMI_PORT@", &ports.manager.to_string())
+            .replace("@SIP_PORT@", &ports.sip.to_string());
         if entry.file_name() == "extensions.conf" {
             text.push_str(&dialplan.text());
         }
