@@ -24,7 +24,6 @@ mod console;
 mod history;
 mod live;
 mod overview;
-mod patient;
 mod permission;
 mod phone;
 mod readiness;

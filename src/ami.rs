@@ -12,10 +12,12 @@
 //! | `serve` | a connection that is logged in |
 //! | `pending` | actions that wait for their answers |
 //! | `hub` | who subscribed, and the states of all links |
+//! | `event` | one event |
 //! | `subscription` | one subscriber's filter and bounded buffer |
 //! | `originate` | pure: what becomes of a call that Asterisk was asked for |
 
 mod connect;
+mod event;
 mod hub;
 mod link;
 mod links;
@@ -30,6 +32,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
+pub use event::Event;
 pub use hub::ServerState;
 pub use link::{Link, Reply, SendError};
 pub use links::{Links, Pick};
@@ -37,4 +40,4 @@ pub use packet::{
     Action, ActionError, ActionId, Banner, Headers, Incoming, Limits, Message, NoManager, Reader,
 };
 pub use server::Server;
-pub use subscription::{Event, Filter, Item, Subscription};
+pub use subscription::{Filter, Item, Subscription};

@@ -18,6 +18,7 @@ pub mod demo;
 pub mod listener;
 pub mod manage;
 mod outbound;
+mod patient;
 pub mod phone;
 mod port;
 pub mod proto;

@@ -30,6 +30,7 @@ mod signed;
 
 pub use client::{Client, Clients, Grant, OriginateGrant, Quotas};
 pub use events::Watch;
+pub(crate) use events::{response, to_json, to_proto};
 pub use glob::Globs;
 pub(crate) use plan::{ROUTE_CONTEXT, ROUTE_PATH};
 pub(crate) use signed::{Signed, VALID_MAX};
@@ -195,7 +196,7 @@ impl Manage {
 }
 
 /// In the words of the contract.
-fn server_state(state: &ServerState) -> proto::ServerState {
+pub(crate) fn server_state(state: &ServerState) -> proto::ServerState {
     proto::ServerState {
         server: state.server.to_string(),
         connected: state.connected,

@@ -27,7 +27,7 @@ pub use directory::{Directory, Endpoint, Resolver};
 pub use error::{Attempt, AttemptError, Exhausted, Failure, Lost, Phase, SendError, status_name};
 pub use link::{Link, Taken};
 pub use raw::{RawLink, RawRead};
-pub use websocket::{Format, Messages, Pings, Unreadable};
+pub use websocket::{Format, Messages, Outgoing, Pings, Unreadable};
 pub use worker::{
     Events, GROUPS_MAX, HelloError, RegisterError, Registration, Take, TakeError, WORKER_ID_MAX,
     Workers,

@@ -1,8 +1,8 @@
 //! The command line: what a person asks for, and the role that this process plays for another one.
 
 use crate::{
-    abuse, collector, console, echo, fastagi, grpc_load, load, plan, process, report, service,
-    starter, websocket, worker,
+    abuse, collector, console, echo, events, fastagi, grpc_load, load, plan, process, report,
+    service, starter, websocket, worker,
 };
 use clap::{Parser, ValueEnum};
 use std::{path::PathBuf, time::Duration};
@@ -21,7 +21,7 @@ pub(crate) struct Flags {
     pub(crate) quick: bool,
     /// Only rows whose name begins with this; may be given several times. `kind` stands for all rows that hold another
     /// kind of service against gRPC, `kind-ws`, `kind-worker`, `kind-agi` and `kind-exec` for some of them; `client` for all
-    /// rows of client libraries, `client-go` for those of one.
+    /// rows of client libraries, `client-go` for those of one; `events` for those of Asterisk's events.
     #[arg(long, value_name = "ROW")]
     pub(crate) only: Vec<String>,
     /// Another agi-bridge than the one just built.
@@ -71,6 +71,10 @@ pub(crate) enum Role {
     WorkerWebsocket,
     /// Takes the traces.
     Collector,
+    /// A busy Asterisk, many subscribers, and somebody who sends actions.
+    Events,
+    /// Passes events on, in the bridge's place.
+    Fanout,
     /// Starts a script for each call, and is its Asterisk.
     Starter,
     /// Becomes another program, on the core asked for.
@@ -102,6 +106,8 @@ pub(crate) fn play(role: Role, flags: &Flags) -> anyhow::Result<()> {
         Role::WorkerGrpc => current_thread()?.block_on(worker::grpc(&flags.task)),
         Role::WorkerWebsocket => current_thread()?.block_on(worker::websocket(&flags.task)),
         Role::Collector => current_thread()?.block_on(collector::main()),
+        Role::Events => current_thread()?.block_on(events::main(&flags.task)),
+        Role::Fanout => current_thread()?.block_on(events::fanout::main(&flags.task)),
         Role::Starter => starter::main(&flags.task),
         Role::Exec => process::become_program(&flags.task),
     }

@@ -26,7 +26,7 @@ const START_POLL: Duration = Duration::from_millis(20);
 pub(crate) struct Hop {
     pub(crate) running: Running,
     pub(crate) address: SocketAddr,
-    /// Where workers dial in, if they may.
+    /// Where workers and clients dial in, if they may.
     pub(crate) api: Option<SocketAddr>,
     /// Where it is looked at, if it can be.
     pub(crate) admin: Option<SocketAddr>,
@@ -37,10 +37,8 @@ pub(crate) struct Bridging<'a> {
     pub(crate) program: &'a Path,
     /// The service of its one route, as the configuration says it.
     pub(crate) service: String,
-    /// Whether workers may dial in.
-    pub(crate) api: bool,
-    /// Who gets the traces of every call.
-    pub(crate) collector: Option<SocketAddr>,
+    /// Further sections of it.
+    pub(crate) sections: String,
 }
 
 /// What both are given.
@@ -89,14 +87,10 @@ pub(crate) async fn start_haproxy(
 
 /// agi-bridge before a service.
 pub(crate) async fn start_bridge(place: Place<'_>, bridging: Bridging<'_>) -> anyhow::Result<Hop> {
-    let Bridging { program, service, api, collector } = bridging;
-    let collector =
-        collector.map(|address| format!("telemetry: {{otlp_endpoint: \"http://{address}\"}}\n"));
-    let collector = collector.unwrap_or_default();
-    let api = if api { "api: {listen: \"127.0.0.1:0\", workers: [{groups: \"*\"}]}\n" } else { "" };
+    let Bridging { program, service, sections } = bridging;
     let text = format!(
-        "agi: {{listen: \"127.0.0.1:0\"}}\nadmin: {{listen: \"127.0.0.1:0\"}}\n{api}\
-         {collector}log: {{format: json, level: info}}\n\
+        "agi: {{listen: \"127.0.0.1:0\"}}\nadmin: {{listen: \"127.0.0.1:0\"}}\n{sections}\
+         log: {{format: json, level: info}}\n\
          routes:\n  - {{name: bench, path: \"/{{*rest}}\", services: [{service}]}}\n"
     );
     let config = place.folder.join("agi-bridge.yaml");
@@ -163,7 +157,7 @@ fn listening(log: &str) -> Option<(SocketAddr, [Option<SocketAddr>; 2])> {
     })
 }
 
-/// Free a moment ago: HAProxy cannot be asked which port it took.
-fn free_address() -> anyhow::Result<SocketAddr> {
+/// Free a moment ago: for who cannot be asked which port it took.
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

@@ -1,6 +1,6 @@
 //! What one measurement asks of a load process, and what comes back: JSON on the command line and on stdout.
 
-use crate::console::Looked;
+use crate::{console::Looked, events::Asked};
 use serde::{Deserialize, Serialize};
 use std::{io::Write, net::SocketAddr, time::Duration};
 
@@ -100,6 +100,9 @@ pub(crate) struct Outcome {
     /// Where somebody looked at the bridge meanwhile: what came of it.
     #[serde(default)]
     pub(crate) looked: Looked,
+    /// Where somebody sent actions meanwhile: how long they took.
+    #[serde(default)]
+    pub(crate) asked: Asked,
 }
 
 impl Job {
@@ -115,6 +118,11 @@ impl Job {
 
     pub(crate) fn window(&self) -> Duration {
         Duration::from_millis(self.window_ms)
+    }
+
+    /// Of both.
+    pub(crate) fn length(&self) -> Duration {
+        self.warm() + self.window()
     }
 }
 

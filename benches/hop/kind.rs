@@ -65,6 +65,15 @@ impl Kind {
         }
     }
 
+    /// Further sections of the bridge's configuration.
+    pub(crate) fn sections(self, collector: SocketAddr) -> String {
+        if self == Self::Traced {
+            return format!("telemetry: {{otlp_endpoint: \"http://{collector}\"}}\n");
+        }
+        let workers = "api: {listen: \"127.0.0.1:0\", workers: [{groups: \"*\"}]}\n";
+        self.worker().map_or_else(String::new, |_| workers.to_owned())
+    }
+
     /// The service of a route, in the words of the configuration.
     pub(crate) fn service(self, behind: &Behind<'_>) -> String {
         let websocket = |format| format!("ws://{}{}", behind.websocket, websocket::path(format));

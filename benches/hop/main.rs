@@ -11,6 +11,7 @@ mod console;
 mod counters;
 mod driver;
 mod echo;
+mod events;
 mod fastagi;
 mod grpc_load;
 mod hops;

@@ -5,6 +5,7 @@ use crate::{
     abuse::Attack,
     cli::{Flags, Role},
     console::Look,
+    events::{Pace, Storm},
     instruments,
     job::{Job, Outcome, Script},
     process::{self, Running},
@@ -12,6 +13,7 @@ use crate::{
     world::{Settings, Subject, World},
 };
 use anyhow::Context;
+use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write,
@@ -45,6 +47,8 @@ pub(crate) enum Load {
     Scripts,
     /// Calls of five commands in other languages, 100 at once.
     Clients,
+    /// Events to many subscribers, and actions meanwhile.
+    Events(Pace),
 }
 
 /// All that was measured.
@@ -67,6 +71,7 @@ struct Sizes {
     window_ms: u64,
     /// For loads where a second says little.
     long_ms: u64,
+    events_ms: u64,
     held: usize,
     probes: u64,
     half_open: usize,
@@ -78,6 +83,7 @@ const FULL: Sizes = Sizes {
     warm_ms: 300,
     window_ms: 1_000,
     long_ms: 2_500,
+    events_ms: 5_000,
     held: 9_000,
     probes: 10_000,
     half_open: 1_000,
@@ -89,6 +95,7 @@ const QUICK: Sizes = Sizes {
     warm_ms: 100,
     window_ms: 300,
     long_ms: 600,
+    events_ms: 1_500,
     held: 1_000,
     probes: 1_000,
     half_open: 100,
@@ -108,8 +115,11 @@ const CONSOLES: usize = 4;
 /// Scripts that run at once: enough to keep two cores busy.
 const SCRIPTS: usize = 16;
 
+/// Of an Asterisk's events; one of them gets stuck.
+const SUBSCRIBERS: usize = 50;
+
 /// Beyond what a measurement itself takes.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Measures what `flags` ask for.
 pub(crate) async fn run(flags: &Flags) -> anyhow::Result<Results> {
@@ -151,7 +161,7 @@ impl Load {
             Self::Calls => &[Subject::Direct, Subject::Haproxy, Subject::Bridge],
             Self::Held | Self::Paced | Self::Abused => &[Subject::Haproxy, Subject::Bridge],
             Self::Crowd | Self::Watched | Self::Asked => &[Subject::Bridge],
-            Self::PacedCalls | Self::Scripts | Self::Clients => &[],
+            Self::PacedCalls | Self::Scripts | Self::Clients | Self::Events(_) => &[],
         }
     }
 
@@ -167,6 +177,7 @@ impl Load {
             Self::Crowd | Self::Watched | Self::Asked => {
                 (CROWD, Script::Loop, sizes.long_ms, CROWD_THINK_MS)
             }
+            Self::Events(_) => (SUBSCRIBERS, Script::Loop, sizes.events_ms, 0),
             Self::Paced | Self::Abused => (100, Script::Loop, sizes.long_ms, THINK_MS),
         }
     }
@@ -184,7 +195,7 @@ async fn measure_all(
     let first = run % subjects.len();
     subjects.rotate_left(first);
     for subject in subjects {
-        if load == Load::Held {
+        if matches!(load, Load::Held | Load::Events(_)) {
             // Memory that calls before had must not be there to be used again.
             world.renew(subject).await?;
         }
@@ -197,6 +208,11 @@ async fn measure_all(
             Load::Abused => abused(&job, world, sizes, results).await,
             Load::Watched => looked_at(&job, (world, subject), (CONSOLES, 0)).await,
             Load::Asked => looked_at(&job, (world, subject), (0, sizes.asks)).await,
+            Load::Events(pace) => {
+                let is_bare = subject == Subject::Fanout;
+                let storm = Storm { job, asterisk: world.manager(subject), pace, is_bare };
+                measure(role, &storm, storm.job.length(), world).await
+            }
             Load::Steady(_)
             | Load::Calls
             | Load::OneCore
@@ -205,7 +221,7 @@ async fn measure_all(
             | Load::Crowd
             | Load::PacedCalls
             | Load::Scripts
-            | Load::Clients => measure(role, &job, world).await,
+            | Load::Clients => measure(role, &job, job.length(), world).await,
         };
         let outcome = outcome.with_context(|| format!("{load:?} on {}", subject.name()))?;
         note(run, load, subject, &outcome, results);
@@ -215,14 +231,19 @@ async fn measure_all(
 }
 
 /// Runs one job in a process of its own.
-async fn measure(role: Role, job: &Job, world: &World) -> anyhow::Result<Outcome> {
+async fn measure(
+    role: Role,
+    job: &impl Serialize,
+    length: Duration,
+    world: &World,
+) -> anyhow::Result<Outcome> {
     let mut command = process::role(role, world.cpu())?;
     command.arg(serde_json::to_string(job)?);
     if role == Role::Starter {
         command.arg(world.script());
     }
     let mut running = Running::start(command, true)?;
-    let line = running.line(PATIENCE + job.warm() + job.window()).await?;
+    let line = running.line(PATIENCE + length).await?;
     running.end(PATIENCE).await?;
     Ok(serde_json::from_str(&line)?)
 }
@@ -244,7 +265,7 @@ async fn abused(
     command.arg(serde_json::to_string(&attack)?);
     let mut abuse = Running::start(command, true)?;
     anyhow::ensure!(abuse.line(PATIENCE).await? == "ready", "the probes are not ready");
-    let outcome = measure(Role::Load, job, world).await?;
+    let outcome = measure(Role::Load, job, job.length(), world).await?;
     let said = abuse.line(PATIENCE).await?;
     if said != format!("probed {}", sizes.probes) {
         results.complaints.push(format!("of {} probes only: {said}", sizes.probes));
@@ -265,7 +286,7 @@ async fn looked_at(
     command.arg(serde_json::to_string(&look)?);
     let mut looking = Running::start(command, true)?;
     anyhow::ensure!(looking.line(PATIENCE).await? == "ready", "nobody can look at the bridge");
-    let mut outcome = measure(Role::Load, job, world).await?;
+    let mut outcome = measure(Role::Load, job, job.length(), world).await?;
     if asks > 0 {
         outcome.looked = serde_json::from_str(&looking.line(PATIENCE).await?)?;
     }

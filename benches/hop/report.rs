@@ -134,7 +134,8 @@ fn write_pairs(out: &mut impl Write, rows: &[&Row], results: &Results) -> io::Re
     writeln!(
         out,
         "\n`against` is agi-bridge before a gRPC service; for kind-exec-* whoever starts the same script itself; for client-*\n\
-         a FastAGI library of the language without a bridge (`-`: not built, `make clients-bench`)."
+         a FastAGI library of the language without a bridge (`-`: not built, `make clients-bench`); for events-* a bare\n\
+         program that passes events on as they are. events-* are judged by the bridge's own figure, and the range is that figure's."
     )
 }
 
@@ -145,7 +146,7 @@ fn write_pair(out: &mut impl Write, row: &Row, results: &Results) -> io::Result<
     let against = median(&row.figures(results, row.against));
     let ratios = row.ratios(results, row.against);
     let ratio = median(&ratios);
-    let range = Spread::of(&ratios)
+    let range = Spread::of(&row.judged_figures(results))
         .map_or_else(|| "-".to_owned(), |it| format!("{}..{}", short(it.min), short(it.max)));
     let haproxy = row.beside().map_or(String::new(), |it| median(&row.ratios(results, it)));
     let target = row.target.map_or(String::new(), rows::Target::words);

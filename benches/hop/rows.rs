@@ -1,6 +1,7 @@
 //! The rows of the table: how each figure comes from what was measured, and what it should be.
 
 use crate::{
+    events::Pace,
     job::Outcome,
     kind::Kind,
     language::Language,
@@ -60,7 +61,17 @@ enum Figure {
     FamilyCost,
     /// Of all processes watched: the hop, where there is one, and who drives.
     WholeCost,
+    /// Of the first process watched, for each event to all.
+    EventCost,
+    /// From an action to its answer.
+    ActionHalf,
+    ActionTail,
+    /// Memory that the first process watched has more at the end.
+    Growth,
 }
+
+/// A second, of an Asterisk.
+const EVENTS: u32 = 10_000;
 
 /// Every row, in the order of the table.
 pub(crate) fn all() -> Vec<Row> {
@@ -114,6 +125,7 @@ pub(crate) fn all() -> Vec<Row> {
     ];
     rows.extend(kinds());
     rows.extend(clients());
+    rows.extend(events());
     rows
 }
 
@@ -179,6 +191,35 @@ fn clients() -> Vec<Row> {
     Language::ALL.into_iter().flat_map(of).collect()
 }
 
+/// The rows of events to many subscribers, held against a bare program in the bridge's place.
+fn events() -> Vec<Row> {
+    use Figure::{ActionHalf, ActionTail, Commands, EventCost, Growth, Half, Tail};
+    use Target::{AtLeast, AtMost};
+    let (paced, quiet) = (Load::Events(Pace::Rate(EVENTS)), Load::Events(Pace::None));
+    let followed = Load::Events(Pace::Followed);
+    let row = |id, title, unit, load, figure| Row {
+        of: Subject::Events,
+        against: Subject::Fanout,
+        judged: Judged::Itself,
+        ..row(id, title, unit, load, figure)
+    };
+    let rate = f64::from(EVENTS);
+    vec![
+        row("events-rate", "events to 50, as fast as 49 read", "/s", followed, Commands)
+            .target(AtLeast(rate)),
+        row("events-paced", "events to 50 of 10,000 a second", "/s", paced, Commands)
+            .target(AtLeast(0.99 * rate)),
+        row("events-cpu", "CPU for one event to 50", "us/event", paced, EventCost),
+        row("events-lag-p50", "Asterisk to subscriber, p50", "us", paced, Half),
+        row("events-lag-p99", "the same, p99", "us", paced, Tail),
+        row("events-memory", "memory more at the end", "MiB", paced, Growth).target(AtMost(32.0)),
+        row("events-action-p50", "answer, 10,000 events to none", "times", paced, ActionHalf)
+            .of_the_bridge(Some(quiet)),
+        row("events-action-p99", "the same, p99", "times", paced, ActionTail)
+            .of_the_bridge(Some(quiet)),
+    ]
+}
+
 /// The rows whose name begins with one of `only`; all when there is none.
 pub(crate) fn chosen(only: &[String]) -> Vec<Row> {
     let wanted = |row: &Row| only.is_empty() || only.iter().any(|name| row.id.starts_with(name));
@@ -242,7 +283,7 @@ impl Row {
 
     /// Whether it holds one subject against one other, and is no comparison of hops.
     pub(crate) fn is_of_a_pair(&self) -> bool {
-        matches!(self.of, Subject::Kind(_) | Subject::Client(_))
+        matches!(self.of, Subject::Kind(_) | Subject::Client(_) | Subject::Events)
     }
 
     /// Whether the instruments' own time is a share of this one: what a command costs with 100 calls.
@@ -257,6 +298,10 @@ impl Row {
 
     /// Who is put under a load for it.
     fn subjects(&self, load: Load) -> Vec<Subject> {
+        if load == Load::Events(Pace::None) {
+            // Actions are for the bridge alone.
+            return vec![self.of];
+        }
         if self.is_of_a_pair() {
             return [self.of, self.against].into_iter().chain(self.beside()).collect();
         }
@@ -333,7 +378,16 @@ impl Figure {
             }
             Self::List => outcome.looked.list_ns as f64 / outcome.looked.metrics_ns as f64,
             Self::LoadBusy => outcome.own_ns as f64 / 1e7 / seconds,
+            Self::EventCost => *outcome.watched_ns.first()? as f64 / 1e3 / outcome.turns as f64,
+            Self::ActionHalf => asked_us(outcome.asked.p50_ns)?,
+            Self::ActionTail => asked_us(outcome.asked.p99_ns)?,
+            Self::Growth => *outcome.grown_bytes.first()? as f64 / f64::from(1 << 20),
         };
         figure.is_finite().then_some(figure)
     }
+}
+
+/// `None`: nobody asked.
+fn asked_us(ns: u64) -> Option<f64> {
+    (ns > 0).then_some(ns as f64 / 1e3)
 }

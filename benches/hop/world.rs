@@ -2,6 +2,7 @@
 
 use crate::{
     cli::{Flags, Role},
+    events,
     hops::{self, Bridging, Hop, Place},
     job::Peer,
     kind::{Behind, Kind},
@@ -19,6 +20,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
+use tokio::process::Command;
 
 /// A virtual machine has to start first.
 const FOREIGN_START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -45,6 +47,10 @@ pub(crate) enum Subject {
     Client(Language),
     /// A FastAGI library of the same language, without a bridge.
     Library(Language),
+    /// agi-bridge between an Asterisk and the subscribers of its events.
+    Events,
+    /// A bare program in the same place.
+    Fanout,
 }
 
 impl Subject {
@@ -63,6 +69,8 @@ impl Subject {
             Self::Starter => "fork+exec",
             Self::Client(language) => language.name(),
             Self::Library(language) => language.library(),
+            Self::Events => "events",
+            Self::Fanout => "fan-out",
         }
     }
 
@@ -74,6 +82,7 @@ impl Subject {
             Self::Direct | Self::Haproxy | Self::Bridge | Self::Kind(_) => (Role::Load, Peer::Agi),
             Self::Client(_) | Self::Library(_) => (Role::Load, Peer::Agi),
             Self::Starter => (Role::Starter, Peer::Agi),
+            Self::Events | Self::Fanout => (Role::Events, Peer::Agi),
         }
     }
 }
@@ -91,6 +100,8 @@ pub(crate) struct World {
     workers: BTreeMap<Subject, Running>,
     clients: BTreeMap<Subject, Server>,
     script: PathBuf,
+    /// Where managers of Asterisk are to be: for the bridge, and for the fan-out.
+    managers: [SocketAddr; 2],
     folder: TempDir,
 }
 
@@ -139,6 +150,7 @@ impl World {
             workers: BTreeMap::new(),
             clients: BTreeMap::new(),
             script: starter::write_script(folder.path())?,
+            managers: [hops::free_address()?, hops::free_address()?],
             folder,
             settings,
         };
@@ -171,29 +183,39 @@ impl World {
             let server = server.with_context(|| format!("starting {}", program.display()))?;
             self.clients.insert(subject, server);
         }
+        if subject == Subject::Fanout {
+            let mut command = process::role(Role::Fanout, self.settings.cpu)?;
+            command.arg(self.manager(subject).to_string());
+            if let Some(before) = self.clients.insert(subject, Server::of(command).await?) {
+                before.running.stop().await;
+            }
+        }
         let folder = self.folder.path().join(subject.name());
         fs::create_dir_all(&folder)?;
         let place = self.place(&folder);
         let hop = match subject {
             Subject::Echo | Subject::Tonic | Subject::Direct | Subject::Starter => None,
-            Subject::Library(_) => None,
+            Subject::Library(_) | Subject::Fanout => None,
             Subject::Client(_) => {
                 let address = self.clients.get(&subject).context("it was started above")?.address;
                 let service = format!("{{url: \"grpc://{address}\"}}");
-                self.start_bridge(place, service, (false, None)).await?
+                self.start_bridge(place, service, String::new()).await?
             }
             Subject::Haproxy => hops::start_haproxy(place, self.fastagi.address).await?,
             Subject::Bridge => {
                 let service = format!("{{url: \"grpc://{}\"}}", self.service.address);
-                self.start_bridge(place, service, (false, None)).await?
+                self.start_bridge(place, service, String::new()).await?
+            }
+            Subject::Events => {
+                let service = format!("{{url: \"grpc://{}\"}}", self.service.address);
+                self.start_bridge(place, service, events::sections(self.manager(subject))).await?
             }
             Subject::Kind(kind) => {
                 let (websocket, fastagi) = (self.websocket.address, self.fastagi.address);
                 let (service, script) = (self.service.address, &*self.script);
                 let behind = Behind { websocket, fastagi, script, service };
-                let collector = (kind == Kind::Traced).then_some(self.collector.address);
-                let service = kind.service(&behind);
-                self.start_bridge(place, service, (kind.worker().is_some(), collector)).await?
+                let sections = kind.sections(self.collector.address);
+                self.start_bridge(place, kind.service(&behind), sections).await?
             }
         };
         let Some(hop) = hop else { return Ok(()) };
@@ -236,7 +258,11 @@ impl World {
                 Some((hop.address, vec![hop.running.pid()]))
             }
             Subject::Client(_) => before(&self.clients.get(&subject)?.running),
-            Subject::Library(_) => alone(self.clients.get(&subject)?),
+            Subject::Library(_) | Subject::Fanout => alone(self.clients.get(&subject)?),
+            Subject::Events => {
+                let hop = self.hops.get(&subject)?;
+                Some((hop.api?, vec![hop.running.pid()]))
+            }
             // Watches itself, and has no use for an address.
             Subject::Starter => Some((self.echo.address, Vec::new())),
         }
@@ -245,6 +271,12 @@ impl World {
     /// Where a bridge is looked at.
     pub(crate) fn admin(&self, subject: Subject) -> Option<SocketAddr> {
         self.hops.get(&subject)?.admin
+    }
+
+    /// Where a subject looks for the manager of its Asterisk.
+    pub(crate) fn manager(&self, subject: Subject) -> SocketAddr {
+        let [bridge, fanout] = self.managers;
+        if subject == Subject::Fanout { fanout } else { bridge }
     }
 
     /// The script that is run without a bridge.
@@ -277,10 +309,10 @@ impl World {
         &self,
         place: Place<'_>,
         service: String,
-        (api, collector): (bool, Option<SocketAddr>),
+        sections: String,
     ) -> anyhow::Result<Option<Hop>> {
         let Some(program) = &self.settings.bridge else { return Ok(None) };
-        hops::start_bridge(place, Bridging { program, service, api, collector }).await.map(Some)
+        hops::start_bridge(place, Bridging { program, service, sections }).await.map(Some)
     }
 
     fn place<'a>(&self, folder: &'a Path) -> Place<'a> {
@@ -295,7 +327,11 @@ impl World {
 
 impl Server {
     async fn start(role: Role, cpu: Option<usize>) -> anyhow::Result<Self> {
-        let mut running = Running::start(process::role(role, cpu)?, true)?;
+        Self::of(process::role(role, cpu)?).await
+    }
+
+    async fn of(command: Command) -> anyhow::Result<Self> {
+        let mut running = Running::start(command, true)?;
         let address = running.ready().await?.parse()?;
         Ok(Self { running, address })
     }

@@ -1,11 +1,9 @@
 //! Connections to the admin port and their limits. Knows nothing of what is asked.
 
-use super::{
-    patient::Patient,
-    routes::{BODY_BYTES_MAX, Failure},
-};
+use super::routes::{BODY_BYTES_MAX, Failure};
 use crate::{
     access::Peer,
+    patient::Patient,
     port::Port,
     tls::{Acceptor, Socket},
 };

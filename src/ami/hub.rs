@@ -1,7 +1,10 @@
 //! Who subscribed to events, and how the links are. One lock keeps the order: a state is told between the events that came before
 //! it and those that came after it. Knows no sockets.
 
-use super::subscription::{Event, Filter, Mailbox, Subscription};
+use super::{
+    event::Event,
+    subscription::{Filter, Mailbox, Subscription},
+};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,

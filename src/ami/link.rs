@@ -1,11 +1,11 @@
 //! The hand on one link: sends an action and waits for its answer, sees the link's state. Knows no sockets.
 
 use super::{
+    event::Event,
     hub::ServerState,
     packet::{Action, ActionError, ActionId, Headers},
     pending::Answer,
     server::Server,
-    subscription::Event,
 };
 use crate::telemetry::{
     metrics::{ActionOutcome, ManagerMetrics},

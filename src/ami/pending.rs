@@ -2,9 +2,9 @@
 //! asked gives up by itself, and its answer then finds nobody.
 
 use super::{
+    event::Event,
     link::{OUTSTANDING_MAX, Reply},
     packet::{ActionError, ActionId, Headers, Message},
-    subscription::Event,
 };
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 use tokio::sync::oneshot;
@@ -104,8 +104,7 @@ impl Pending {
 
 impl List {
     fn add(&mut self, server: &Arc<str>, message: Message, at: SystemTime) {
-        let headers = message.headers;
-        let event = Event { server: Arc::clone(server), received_at: at, headers };
+        let event = Event::new(server, at, message.headers);
         self.bytes += event.size();
         self.reply.is_cut |= message.is_cut;
         if self.bytes > LIST_BYTES_MAX || self.reply.events.len() >= LIST_EVENTS_MAX {

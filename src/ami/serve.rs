@@ -3,11 +3,11 @@
 
 use super::{
     connect::Wire,
+    event::Event,
     hub::Hub,
     link::{Job, Link},
     packet::{Action, Incoming, Message, NoManager, Reader},
     pending::Pending,
-    subscription::Event,
 };
 use crate::telemetry::metrics::ManagerMetrics;
 use bytes::BytesMut;
@@ -122,7 +122,7 @@ impl Session<'_> {
         if message.event().is_some() {
             self.metrics.event();
             if let Some(Message { headers, .. }) = pending.event(message, received_at) {
-                let event = Event { server: Arc::clone(self.server), received_at, headers };
+                let event = Event::new(self.server, received_at, headers);
                 self.metrics.events_dropped(self.hub.publish(event));
             }
         } else if message.response().is_none() || !pending.response(message) {

@@ -2,14 +2,13 @@
 //! for it. Knows no links.
 
 use super::{
+    event::Event,
     hub::{Hub, ServerState},
-    packet::Headers,
 };
 use std::{
     collections::VecDeque,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
 };
 use tokio::sync::Notify;
 
@@ -17,18 +16,7 @@ use tokio::sync::Notify;
 const EVENTS_MAX: usize = 8_192;
 
 /// What these may take in all. They are shared among the subscribers, so this is seldom all used up by each.
-const BYTES_MAX: usize = 8 << 20;
-
-/// One event of an Asterisk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// Whose it is.
-    pub server: Arc<str>,
-    /// When it was read.
-    pub received_at: SystemTime,
-    /// All of it; `Event` comes first.
-    pub headers: Headers,
-}
+const BYTES_MAX: usize = 16 << 20;
 
 /// Which events are wanted. The default: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,13 +65,6 @@ struct Waiting {
     missed: u64,
     states: Vec<ServerState>,
     is_closed: bool,
-}
-
-impl Event {
-    /// As `Newchannel`.
-    pub fn name(&self) -> &str {
-        self.headers.get("Event").unwrap_or_default()
-    }
 }
 
 impl Filter {
@@ -212,12 +193,5 @@ impl Waiting {
             self.bytes -= event.size();
         }
         Some(item)
-    }
-}
-
-impl Event {
-    /// Memory that it takes, in bytes, more or less.
-    pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + self.headers.size()
     }
 }

@@ -44,6 +44,7 @@ pub(super) struct Routes {
     parts: Parts,
     workers: WorkerServiceServer<Service>,
     manager: ManagerServiceServer<Manager>,
+    watching: Manager,
     reflection: Reflection,
     health: HealthServer<HealthService>,
 }
@@ -63,10 +64,11 @@ impl Routes {
                 }
             }
         });
-        let manager = Manager::server(parts.clone());
+        let watching = Manager::new(parts.clone());
         Self {
             workers: Service::server(parts.clone()),
-            manager,
+            manager: watching.clone().server(),
+            watching,
             reflection: reflection(),
             health,
             parts,
@@ -94,6 +96,10 @@ impl Routes {
         if service == WORKER_SERVICE {
             let Ok(response) = self.workers.clone().call(request.map(body::Request::new)).await;
             return Ok(response);
+        }
+        if request.uri().path() == manager::WATCH_EVENTS {
+            let request = request.map(body::Request::new);
+            return Ok(manager::watch_events(&self.watching, request).await);
         }
         if service == MANAGER_SERVICE {
             let Ok(response) = self.manager.clone().call(request.map(body::Request::new)).await;

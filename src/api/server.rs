@@ -1,7 +1,7 @@
 //! Connections of workers and their limits. Knows nothing of what is asked.
 
 use super::{Parts, body::Busy, routes::Routes};
-use crate::{access::Peer, port::Port, tls::Socket};
+use crate::{access::Peer, patient::Patient, port::Port, tls::Socket};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -28,7 +28,8 @@ pub(super) struct Limits {
     pub(super) idle: Duration,
     /// HTTP/2 ping after so long without traffic.
     pub(super) ping: Duration,
-    /// The worker is gone when a ping is not answered for so long.
+    /// The worker is gone when a ping is not answered for so long. Together with the one before: for any peer to take anything at
+    /// all of what is written to it.
     pub(super) pong: Duration,
 }
 
@@ -107,8 +108,10 @@ async fn connection(
             async move { routes.answer(&peer, held, request).await }
         })
     };
+    // What has no pings, as a stream of server-sent events, shall take no longer to be found dead.
+    let socket = TokioIo::new(Patient::new(socket, limits.ping + limits.pong));
     let builder = builder(&limits);
-    let mut served = pin!(builder.serve_connection_with_upgrades(TokioIo::new(socket), service));
+    let mut served = pin!(builder.serve_connection_with_upgrades(socket, service));
     let mut idle = interval(limits.idle);
     idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
     idle.tick().await;

@@ -1,12 +1,16 @@
-//! Streams of events for clients.
+//! Streams of events for clients, and their encodings: an event is encoded once for all of them.
 
 use super::{Access, Manage, action::header, client::Client, server_state};
 use crate::{
     access::expired,
     ami::{Event, Filter, Item, Subscription},
-    proto::{ManagerEvent, WatchEventsRequest, WatchEventsResponse, watch_events_response},
+    proto::{
+        ManagerEvent, WatchEventsRequest, WatchEventsResponse, watch_events_response::Item as Told,
+    },
 };
+use bytes::Bytes;
 use pbjson_types::Timestamp;
+use prost::Message as _;
 use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -72,8 +76,7 @@ impl Watch {
     ///
     /// # Errors
     /// When that by which the client is known has expired.
-    pub async fn next(&mut self) -> Option<Result<WatchEventsResponse, Status>> {
-        use watch_events_response::Item as Told;
+    pub async fn next(&mut self) -> Option<Result<Item, Status>> {
         loop {
             let item = tokio::select! {
                 item = self.subscription.next() => item?,
@@ -82,17 +85,14 @@ impl Watch {
                     return Some(Err(Status::unavailable(why)));
                 }
             };
-            let told = match item {
-                Item::Event(event) if self.sees(&event.server) && self.may_see(&event) => {
-                    Told::Event(manager_event(&event))
-                }
-                Item::State(state) if self.sees(&state.server) => {
-                    Told::ServerState(server_state(&state))
-                }
-                Item::Missed(count) => Told::Missed(count),
-                Item::Event(_) | Item::State(_) => continue,
+            let is_theirs = match &item {
+                Item::Event(event) => self.sees(&event.server) && self.may_see(event),
+                Item::State(state) => self.sees(&state.server),
+                Item::Missed(_) => true,
             };
-            return Some(Ok(WatchEventsResponse { item: Some(told) }));
+            if is_theirs {
+                return Some(Ok(item));
+            }
         }
     }
 
@@ -103,6 +103,33 @@ impl Watch {
     fn may_see(&self, event: &Event) -> bool {
         self.client.grant.events.allow_any_case(event.name())
     }
+}
+
+/// In the words of the contract.
+pub(crate) fn response(item: &Item) -> WatchEventsResponse {
+    let told = match item {
+        Item::Event(event) => Told::Event(manager_event(event)),
+        Item::Missed(count) => Told::Missed(*count),
+        Item::State(state) => Told::ServerState(server_state(state)),
+    };
+    WatchEventsResponse { item: Some(told) }
+}
+
+/// The same, encoded.
+pub(crate) fn to_proto(item: &Item) -> Bytes {
+    let encoded = || response(item).encode_to_vec().into();
+    match item {
+        Item::Event(event) => event.proto(encoded),
+        Item::Missed(_) | Item::State(_) => encoded(),
+    }
+}
+
+/// A `ManagerEvent` as JSON.
+pub(crate) fn to_json(event: &Event) -> Arc<str> {
+    event.json(|| {
+        let text = serde_json::to_string(&manager_event(event));
+        text.expect("messages are made of text, numbers and lists").into()
+    })
 }
 
 /// In the words of the contract.

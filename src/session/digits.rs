@@ -93,7 +93,7 @@ mod tests {
         let headers =
             [("Event", "DTMFEnd"), ("Uniqueid", channel), ("Digit", key), ("DurationMs", "120")];
         let headers = headers.into_iter().collect();
-        Event { server: "pbx".into(), received_at: SystemTime::UNIX_EPOCH, headers }
+        Event::new(&"pbx".into(), SystemTime::UNIX_EPOCH, headers)
     }
 
     fn next(listener: &mut Listener) -> Option<char> {

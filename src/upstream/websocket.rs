@@ -8,7 +8,7 @@ mod handshake;
 mod messages;
 mod pulse;
 
-pub use format::{Format, Unreadable};
+pub use format::{Format, Outgoing, Unreadable};
 pub use messages::Messages;
 pub use pulse::Pings;
 

@@ -5,6 +5,7 @@
 mod asterisk_input;
 mod calls;
 mod certificates;
+mod events;
 mod handoff;
 mod harness;
 mod identity;

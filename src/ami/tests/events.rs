@@ -110,7 +110,8 @@ async fn what_waits_for_one_subscriber_is_bounded_in_bytes_too() {
             Item::State(state) => panic!("{state:?}"),
         }
     };
-    assert!((100..140).contains(&kept), "{kept}");
+    // Each counts with what it will be encoded as.
+    assert!((80..100).contains(&kept), "{kept}");
     assert_eq!(kept + missed, 400);
 }
 

@@ -4,21 +4,23 @@
 use super::{not_draining, trace};
 use crate::{
     access::Shown,
+    ami::Item,
     api::{
         Parts,
         routes::Answered,
         websocket::{close_code, handshake, refused, upgraded},
     },
-    manage::Watch,
+    manage::{Watch, response, to_json, to_proto},
     proto::{
         ManagerAnswer, ManagerError, ManagerRequest, manager_answer::Answer,
         manager_request::Request as Asked,
     },
     telemetry::trace::TraceContext,
-    upstream::Messages,
+    upstream::{Messages, Outgoing},
 };
 use http::Request;
 use hyper::body::Incoming;
+use prost::Message as _;
 use std::{collections::HashMap, future::poll_fn, task::Poll, time::Duration};
 use tokio::{
     sync::mpsc,
@@ -36,12 +38,22 @@ const CAPACITY: usize = 16;
 /// For a client to end the connection once both sides are done.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The number of `watch_events` in `ManagerAnswer`.
+const WATCH_EVENTS: u32 = 4;
+
+/// What goes to a client.
+enum Told {
+    Answer(ManagerAnswer),
+    /// Of a request to watch events, with its id: encoded once for all who watch.
+    Item(u64, Item),
+}
+
 /// One client's connection.
 struct Desk {
     parts: Parts,
     shown: Shown,
     trace: Option<TraceContext>,
-    answers: mpsc::Sender<ManagerAnswer>,
+    answers: mpsc::Sender<Told>,
     tasks: JoinSet<u64>,
     running: HashMap<u64, AbortHandle>,
 }
@@ -67,7 +79,7 @@ async fn attend(
     parts: Parts,
     shown: Shown,
     trace: Option<TraceContext>,
-    mut messages: Messages<ManagerRequest, ManagerAnswer>,
+    mut messages: Messages<ManagerRequest, Told>,
 ) {
     let (sender, mut answers) = mpsc::channel(ANSWERS_MAX);
     let mut desk = Desk {
@@ -149,11 +161,44 @@ impl Desk {
                 Answer::Error(ManagerError { code, message: status.message().to_owned() })
             });
             // The connection may be gone.
-            let _ = answers.send(ManagerAnswer { id, answer: Some(answer) }).await;
+            let answer = Told::Answer(ManagerAnswer { id, answer: Some(answer) });
+            let _ = answers.send(answer).await;
             id
         });
         self.running.insert(id, running);
         Ok(())
+    }
+}
+
+impl Told {
+    fn answer(id: u64, item: &Item) -> ManagerAnswer {
+        ManagerAnswer { id, answer: Some(Answer::WatchEvents(response(item))) }
+    }
+}
+
+impl Outgoing for Told {
+    fn to_proto(&self) -> Vec<u8> {
+        match self {
+            Self::Answer(answer) => answer.encode_to_vec(),
+            Self::Item(id, item) => {
+                let mut bytes = ManagerAnswer { id: *id, answer: None }.encode_to_vec();
+                prost::encoding::bytes::encode(WATCH_EVENTS, &to_proto(item), &mut bytes);
+                bytes
+            }
+        }
+    }
+
+    fn to_json(&self) -> Option<String> {
+        match self {
+            Self::Answer(answer) => answer.to_json(),
+            Self::Item(id, Item::Event(event)) => {
+                let event = to_json(event);
+                Some(format!("{{\"id\":\"{id}\",\"watchEvents\":{{\"event\":{event}}}}}"))
+            }
+            Self::Item(id, item @ (Item::Missed(_) | Item::State(_))) => {
+                Self::answer(*id, item).to_json()
+            }
+        }
     }
 }
 
@@ -164,7 +209,7 @@ async fn answer(
     shown: &Shown,
     trace: Option<TraceContext>,
     request: Asked,
-    answers: &mpsc::Sender<ManagerAnswer>,
+    answers: &mpsc::Sender<Told>,
 ) -> Result<Answer, Status> {
     let access = parts.manage.access(shown)?;
     match request {
@@ -186,16 +231,50 @@ async fn answer(
 }
 
 /// Until the bridge stops, the client's token expires, or the connection is gone.
-async fn tell(id: u64, mut watch: Watch, answers: &mpsc::Sender<ManagerAnswer>) -> Status {
+async fn tell(id: u64, mut watch: Watch, answers: &mpsc::Sender<Told>) -> Status {
     while let Some(told) = watch.next().await {
-        let told = match told {
-            Ok(told) => told,
+        let item = match told {
+            Ok(item) => item,
             Err(status) => return status,
         };
-        let answer = ManagerAnswer { id, answer: Some(Answer::WatchEvents(told)) };
-        if answers.send(answer).await.is_err() {
+        if answers.send(Told::Item(id, item)).await.is_err() {
             return Status::cancelled("the connection is gone");
         }
     }
     Status::unavailable("the bridge stops")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ami::{Event, ServerState},
+        upstream::Format,
+    };
+    use std::{sync::Arc, time::SystemTime};
+
+    #[test]
+    fn what_was_encoded_before_is_the_answer_that_the_contract_has() {
+        let headers = [("Event", "Hangup"), ("Channel", "PJSIP/\"1\"\nü")].into_iter().collect();
+        let event = Item::Event(Arc::new(Event::new(&"pbx1".into(), SystemTime::now(), headers)));
+        let (server, detail) = ("pbx1".into(), "lost".into());
+        let state = Item::State(ServerState {
+            server,
+            connected: false,
+            version: Arc::default(),
+            detail,
+            address: None,
+        });
+        for item in [event, Item::Missed(300), state] {
+            let answer = Told::answer(7, &item);
+            let told = Told::Item(7, item);
+            // Twice: what is kept is the same.
+            for _ in 0..2 {
+                assert_eq!(Format::Proto.decode(&told.to_proto()), Ok(answer.clone()));
+                let json = told.to_json().unwrap();
+                assert_eq!(Format::Json.decode(json.as_bytes()), Ok(answer.clone()));
+                assert_eq!(answer.to_json().unwrap(), json);
+            }
+        }
+    }
 }

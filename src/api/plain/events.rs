@@ -4,9 +4,10 @@
 use super::{Failure, wrong_method};
 use crate::{
     access::Shown,
+    ami::Item,
     api::Parts,
-    manage::Watch,
-    proto::{WatchEventsRequest, WatchEventsResponse, watch_events_response::Item},
+    manage::{Watch, server_state, to_json},
+    proto::WatchEventsRequest,
     sse,
 };
 use bytes::Bytes;
@@ -15,7 +16,6 @@ use http::{HeaderValue, Method, Request, Response, header};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper::body::Incoming;
-use serde::Serialize;
 use serde_json::json;
 use std::convert::Infallible;
 use tokio::time::timeout;
@@ -81,21 +81,20 @@ fn stream(watch: Watch) -> Response<Body> {
     response
 }
 
-fn written(told: &WatchEventsResponse) -> String {
+fn written(told: &Item) -> String {
     let mut text = String::new();
-    match &told.item {
-        Some(Item::Event(event)) => sse::event(&mut text, "event", &to_json(event)),
-        Some(Item::ServerState(state)) => sse::event(&mut text, "server_state", &to_json(state)),
-        Some(Item::Missed(count)) => {
+    match told {
+        Item::Event(event) => sse::event(&mut text, "event", &to_json(event)),
+        Item::State(state) => {
+            let state = serde_json::to_string(&server_state(state));
+            let state = state.expect("messages are made of text");
+            sse::event(&mut text, "server_state", &state);
+        }
+        Item::Missed(count) => {
             sse::event(&mut text, "missed", &json!({"missed": count.to_string()}).to_string());
         }
-        None => {}
     }
     text
-}
-
-fn to_json(message: &impl Serialize) -> String {
-    serde_json::to_string(message).expect("messages are made of text, numbers and lists")
 }
 
 #[cfg(test)]
@@ -115,7 +114,6 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_slow_is_told_what_it_missed() {
-        let told = WatchEventsResponse { item: Some(Item::Missed(7)) };
-        assert_eq!(written(&told), "event: missed\ndata: {\"missed\":\"7\"}\n\n");
+        assert_eq!(written(&Item::Missed(7)), "event: missed\ndata: {\"missed\":\"7\"}\n\n");
     }
 }

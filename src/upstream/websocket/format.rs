@@ -14,6 +14,25 @@ pub enum Format {
     Json,
 }
 
+/// What can stand in a frame: every message of the contract, and what is encoded already.
+pub trait Outgoing {
+    /// In protobuf.
+    fn to_proto(&self) -> Vec<u8>;
+
+    /// In JSON; none where there are no words for it.
+    fn to_json(&self) -> Option<String>;
+}
+
+impl<M: Message + Serialize> Outgoing for M {
+    fn to_proto(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    fn to_json(&self) -> Option<String> {
+        serde_json::to_string(self).ok()
+    }
+}
+
 /// A frame that holds no message of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no {} message: {reason}", format.name())]
@@ -61,10 +80,10 @@ impl Format {
     }
 
     /// A message in its frame; none when it is too large.
-    pub(super) fn encode<M: Message + Serialize>(self, message: &M) -> Option<Frame> {
+    pub(super) fn encode(self, message: &impl Outgoing) -> Option<Frame> {
         let frame = match self {
-            Self::Proto => Frame::binary(message.encode_to_vec()),
-            Self::Json => Frame::text(serde_json::to_string(message).ok()?),
+            Self::Proto => Frame::binary(message.to_proto()),
+            Self::Json => Frame::text(message.to_json()?),
         };
         (frame.len() <= MESSAGE_MAX).then_some(frame)
     }

@@ -4,7 +4,7 @@
 use super::{
     close,
     counted::Counted,
-    format::Format,
+    format::{Format, Outgoing},
     pulse::{Beat, Flood, Pings, Pulse},
 };
 use crate::upstream::{
@@ -13,7 +13,7 @@ use crate::upstream::{
 };
 use futures_util::{Sink as _, Stream as _};
 use prost::Message;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use std::{
     collections::VecDeque,
     fmt,
@@ -86,7 +86,7 @@ pub(super) fn config() -> WebSocketConfig {
 impl<In, Out> Messages<In, Out>
 where
     In: Message + Default + DeserializeOwned,
-    Out: Message + Serialize,
+    Out: Outgoing,
 {
     /// The server's side of a connection whose handshake is over: `stream` is what follows the response with status 101.
     /// `capacity`: how many messages may wait when the peer does not read.
