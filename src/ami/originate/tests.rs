@@ -179,6 +179,23 @@ fn a_failure_of_another_attempt_with_the_same_id_says_nothing() {
 }
 
 #[test]
+fn why_a_call_failed_may_be_said_long_after_the_failure() {
+    let second = Duration::from_secs(1);
+    let failed = || {
+        let mut attempt = new();
+        attempt.handle(Fact::Failed, Duration::ZERO);
+        assert_eq!(attempt.poll(2 * second), Step::Wait(3 * second));
+        attempt
+    };
+    let mut busy = failed();
+    busy.handle(Fact::Born("PJSIP/1".into()), 2 * second);
+    busy.handle(Fact::HungUp { cause: 17, text: "User busy".into() }, 2 * second);
+    assert!(matches!(busy.poll(2 * second), Step::Done(Verdict { outcome: Outcome::Busy, .. })));
+    let told = failed().poll(3 * second);
+    assert!(matches!(told, Step::Done(Verdict { outcome: Outcome::Refused, .. })), "{told:?}");
+}
+
+#[test]
 fn whatever_says_that_it_was_answered_names_the_channel() {
     let answered = |fact: &Fact| *fact == Fact::Told(Outcome::Answered);
     let named = |fact: &Fact| matches!(fact, Fact::Born(name) if !name.is_empty());
