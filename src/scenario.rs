@@ -9,7 +9,7 @@ mod service;
 mod span;
 mod strict;
 
-pub use expect::Expect;
+pub use expect::{Expect, PartialResult};
 pub use service::{Close, ServiceStep, WaitFor};
 pub use span::Span;
 

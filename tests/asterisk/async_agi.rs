@@ -8,16 +8,21 @@ use crate::{
     runner::Runner,
 };
 use agi_bridge::{
-    proto::call_ended::Reason,
-    scenario::{Expect, Scenario},
+    proto::{call_ended::Reason, command_error::Code, command_result::Outcome},
+    scenario::{Expect, PartialResult, Scenario},
 };
-use kit::{asterisk::Asterisk, bridge::Bridge, play, service::Service};
+use kit::{
+    asterisk::Asterisk,
+    bridge::Bridge,
+    play,
+    service::{Log, Service},
+};
 use std::{path::Path, sync::Arc};
 
 /// A dead channel has no async AGI: it is not begun in an h extension. And the other's last command would come after the end.
 const LEFT_OUT: &[&str] = &["h-extension", "skip-after-an-error"];
 
-/// The session ends with the hangup, or with a command that fails: so many results come, and no more.
+/// The session ends with the hangup, or with a command that fails: so many commands are done, and no more.
 const ENDS_AFTER: &[(&str, usize)] = &[
     ("control-stream-file-missing", 1),
     ("hangup-at-once", 0),
@@ -69,7 +74,7 @@ pub(crate) async fn add(
             continue;
         }
         let mut scenario = scenario.clone();
-        adapt(name, &mut scenario.expect);
+        let first = adapt(name, &mut scenario.expect);
         let (service, alone) = (Arc::clone(&service), Arc::clone(&alone));
         let (asterisk, bridge) = (Arc::clone(asterisk), Arc::clone(&bridge));
         runner.add(&format!("async agi: {name}"), async move {
@@ -77,6 +82,9 @@ pub(crate) async fn add(
                 if play::needs_asterisk_alone(&scenario) { Some(alone.lock().await) } else { None };
             let played = play::by_async_agi(&scenario, &asterisk, &service).await;
             assert!(played.faults.is_empty(), "{}\n{:#?}", played.faults.join("\n"), played.log);
+            if let Some(first) = first {
+                ends_after(&first, &played.log);
+            }
             drop(bridge);
         });
     }
@@ -91,20 +99,32 @@ async fn start(asterisk: &Asterisk, service: &Service) -> Bridge {
     Bridge::start(Path::new(env!("CARGO_BIN_EXE_agi-bridge")), &configuration).await
 }
 
-/// What is to be expected where the session ends sooner.
-fn adapt(name: &str, expect: &mut Expect) {
-    if let Some((_, results)) = ENDS_AFTER.iter().find(|(known, _)| *known == name) {
-        if let Some(expected) = &mut expect.results {
-            expected.truncate(*results);
-        }
-        // What was set after the hangup.
-        expect.variables.remove("LATE");
-    }
+/// What is to be expected where the session ends sooner; `Some`: these are the results that come before its end.
+fn adapt(name: &str, expect: &mut Expect) -> Option<Vec<PartialResult>> {
     if FAILS.contains(&name) {
         expect.ended = None;
         expect.agistatus = Some("FAILURE".to_owned());
     }
     if name == BREAKS {
         expect.ended = Some(Reason::ConnectionLost);
+    }
+    let (_, results) = ENDS_AFTER.iter().find(|(known, _)| *known == name)?;
+    // What was set after the hangup.
+    expect.variables.remove("LATE");
+    let mut first = expect.results.take()?;
+    first.truncate(*results);
+    Some(first)
+}
+
+/// A command that the service sends before it knows of the end is answered, and nothing else.
+fn ends_after(first: &[PartialResult], log: &Log) {
+    let results = log.results();
+    assert!(results.len() >= first.len(), "{log:#?}");
+    for (expected, result) in first.iter().zip(&results) {
+        assert_eq!(expected.compare(result), Ok(()), "{log:#?}");
+    }
+    for late in &results[first.len()..] {
+        let Some(Outcome::Error(error)) = &late.outcome else { panic!("{late:?}") };
+        assert!(matches!(error.code(), Code::CallEnded | Code::HungUp), "{error:?}");
     }
 }

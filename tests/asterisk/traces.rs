@@ -76,7 +76,9 @@ async fn is_one_trace(asterisk: Arc<Asterisk>, protocol: &'static str, trace: &'
     let state = call.wait_until_gone(LIMIT).await;
     assert_eq!(state.variables.get("PIN").map(String::as_str), Some("4711"), "{state:#?}");
     let ended = "agibridge_call_duration_seconds_count{route=\"python\",end_reason=\"service\"} 1";
-    let page = page_with(&bridge, ended).await;
+    // A call counts as ended a moment before it no longer counts as alive.
+    let gone = "agibridge_call_active{route=\"python\"} 0";
+    let page = page_with(&bridge, [ended, gone]).await;
     assert!(bridge.stop(LIMIT).await.success(), "the bridge ends well, and has sent all it has");
 
     let is_call = |span: &Span| span.json["name"] == "agi python";
@@ -121,19 +123,21 @@ async fn is_one_trace(asterisk: Arc<Asterisk>, protocol: &'static str, trace: &'
     assert!(spans.iter().all(|span| span["status"].get("code").is_none()), "nobody is at fault");
 }
 
-/// The page of metrics, once this line is on it.
-async fn page_with(bridge: &Bridge, wanted: &str) -> String {
+/// The page of metrics, once these lines are on it.
+async fn page_with(bridge: &Bridge, wanted: [&str; 2]) -> String {
     let read = async {
         loop {
             let page = get(bridge.admin(), "/metrics", "").await.map(|(_, page)| page);
-            if let Some(page) = page.filter(|page| page.lines().any(|line| line == wanted)) {
+            if let Some(page) =
+                page.filter(|page| wanted.iter().all(|it| page.lines().any(|line| line == *it)))
+            {
                 return page;
             }
             tokio::time::sleep(POLL).await;
         }
     };
     let page = tokio::time::timeout(LIMIT, read).await;
-    page.unwrap_or_else(|_| panic!("waited {LIMIT:?} for {wanted}"))
+    page.unwrap_or_else(|_| panic!("waited {LIMIT:?} for {wanted:?}"))
 }
 
 /// What the collector has of the bridge's own metrics is what the page shows, under the standard translation of names.
