@@ -137,6 +137,14 @@ impl Claim {
         }
     }
 
+    /// The call that is ours has nobody left who drives it, and Asterisk does not know.
+    pub(super) fn abandon(&mut self) -> Option<Step> {
+        (*self == Self::Ours).then(|| {
+            *self = Self::Released;
+            Step::Release
+        })
+    }
+
     /// Looks at the clock.
     pub(super) fn tick(&mut self, now: Duration) -> Option<Step> {
         match self {

@@ -215,7 +215,7 @@ impl Door {
         self.channels.retain(|_, entry| is_kept(entry));
         let lively = self.channels.iter_mut().filter(|(_, entry)| entry.ended_at.is_none());
         let due: Vec<_> =
-            lively.filter_map(|(key, entry)| Some((key.clone(), entry.claim.tick(now)?))).collect();
+            lively.filter_map(|(key, entry)| Some((key.clone(), entry.tick(now)?))).collect();
         for (key, step) in due {
             self.act(&key, Some(step));
         }
@@ -251,7 +251,10 @@ impl Door {
             }
             Step::Release => {
                 let channel_id = &key.unique_id;
-                warn!(channel = channel_id, "an async AGI call is sent back: its bridge is gone");
+                warn!(
+                    channel = channel_id,
+                    "an async AGI call is sent back: nobody drives it any more"
+                );
                 let pipe = entry.start(channel, Vec::new());
                 tokio::spawn(send_back(pipe, [ORPHAN, FAILURE].concat()));
             }
@@ -315,6 +318,12 @@ impl Entry {
         self.task = Some(sender);
         tokio::spawn(line::run(channel, asterisk, heard, first));
         session
+    }
+
+    /// A task that ends before its session, as when the link takes nothing for long, must not leave the caller waiting.
+    fn tick(&mut self, now: Duration) -> Option<Step> {
+        let is_driven = self.task.as_ref().is_some_and(|task| !task.is_closed());
+        if is_driven { None } else { self.claim.abandon().or_else(|| self.claim.tick(now)) }
     }
 
     fn tell(&mut self, heard: Heard) {

@@ -107,6 +107,18 @@ fn what_an_earlier_session_left_in_the_queue_decides_nothing() {
 }
 
 #[test]
+fn a_call_of_ours_that_nobody_drives_is_released_once_and_no_other_is() {
+    let mut channel = Channel::begun(&[true, true]);
+    assert!(channel.bridges.iter_mut().all(|bridge| bridge.claim.abandon().is_none()));
+    channel.pass(5 * SECOND);
+    let steps = |channel: &mut Channel| -> Vec<_> {
+        channel.bridges.iter_mut().filter_map(|bridge| bridge.claim.abandon()).collect()
+    };
+    assert_eq!(steps(&mut channel), [Step::Release]);
+    assert_eq!(steps(&mut channel), []);
+}
+
+#[test]
 fn a_claim_that_is_lost_is_made_again() {
     let mut channel = Channel::begun(&[true]);
     channel.tick(0);
